@@ -1,0 +1,355 @@
+"""Brands, accounts, the people who sign in, the people who are served, and the audit trail."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from moneyed import CURRENCIES
+
+
+def validate_timezone(name: str) -> None:
+    """Refuse what the time zone database does not know."""
+    if name not in available_timezones():
+        raise ValidationError(f"“{name}” is not a time zone. Use a name like America/New_York.")
+
+
+def validate_currency(code: str) -> None:
+    """Refuse what is not an ISO 4217 code in upper case."""
+    if code not in CURRENCIES:
+        raise ValidationError(f"“{code}” is not a currency. Use a code like USD.")
+
+
+class Brand(models.Model):
+    """Who runs the panel under its own name: look, contacts, invoice numbering, policies."""
+
+    name = models.CharField(max_length=80, unique=True)
+    slug = models.SlugField(max_length=40, unique=True)
+    logo_text = models.CharField(max_length=40)
+    accent = models.CharField(
+        max_length=7,
+        default="#1f5fd0",
+        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", "Use a colour like #1f5fd0.")],
+        help_text="The brand's colour, as #rrggbb.",
+    )
+    support_name = models.CharField(max_length=80, default="Support")
+    support_email = models.EmailField()
+    support_phone = models.CharField(max_length=20, blank=True)
+    onboarding_name = models.CharField(max_length=80, default="Onboarding team")
+    onboarding_email = models.EmailField()
+    onboarding_phone = models.CharField(max_length=20, blank=True)
+    legal_name = models.CharField(max_length=120, help_text="The party that issues the invoices.")
+    legal_address = models.TextField(blank=True)
+    invoice_prefix = models.CharField(
+        max_length=8,
+        unique=True,
+        validators=[RegexValidator(r"^[A-Z][A-Z0-9]*$", "Use capital letters and digits.")],
+        help_text="Invoice numbers begin with it, for example CP in CP-000123.",
+    )
+    payment_days = models.PositiveSmallIntegerField(
+        default=14, help_text="Days from the invoice's date to the day it is due."
+    )
+    toll_free_upgrade_in_onboarding = models.BooleanField(default=False)
+    auto_activate_after_days = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Contact centers in onboarding go live by themselves at this age; empty: never.",
+    )
+    auto_activate_from = models.DateField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The day on which that was decided: nothing goes live for days before it.",
+    )
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users with a normalised address and a hashed (or unusable) password."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """A user who can sign in with `password`, or not at all while it is None."""
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """A user with every permission, for `manage.py createsuperuser`."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """The user with this address, whatever the case it is typed in."""
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who signs in to the panel: customer admin, partner or staff."""
+
+    email = models.EmailField(unique=True)
+    full_name = models.CharField(max_length=120)
+    is_staff = models.BooleanField(
+        default=False, help_text="Works for the provider: onboarding, finance or support."
+    )
+    is_active = models.BooleanField(default=True)
+    joined_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["full_name"]
+
+    class Meta:
+        ordering = ("email",)
+        constraints = (
+            models.UniqueConstraint(
+                Lower("email"),
+                name="user_email_any_case",
+                violation_error_message="A person with this e-mail address signs in already.",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.full_name or self.email
+
+    def get_short_name(self) -> str:
+        """The name by which the panel greets the person."""
+        return self.full_name.split(" ", 1)[0] or self.email
+
+
+class Account(models.Model):
+    """A customer company, the tenant: one BDOM, currency, time zone, language and brand."""
+
+    brand = models.ForeignKey(Brand, on_delete=models.PROTECT, related_name="accounts")
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=60, unique=True)
+    currency = models.CharField(max_length=3, default="USD", validators=[validate_currency])
+    timezone = models.CharField(max_length=64, default="America/New_York", validators=[validate_timezone])
+    language = models.CharField(max_length=10, default="en-us")
+    bdom = models.PositiveSmallIntegerField(
+        "billing day of the month",
+        validators=[MinValueValidator(1), MaxValueValidator(31)],
+        help_text="1 to 31; in a shorter month the last day (BIL-1).",
+    )
+    opened_on = models.DateField()
+    extension_length = models.PositiveSmallIntegerField(
+        default=4, validators=[MinValueValidator(2), MaxValueValidator(8)]
+    )
+    billing_name = models.CharField(max_length=120, blank=True)
+    billing_address = models.TextField(blank=True)
+    is_simulation = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="A scratch account of the simulator: its numbers are a space of their own.",
+    )
+
+    class Meta:
+        ordering = ("name", "pk")
+        constraints = (
+            models.CheckConstraint(condition=Q(bdom__gte=1) & Q(bdom__lte=31), name="account_bdom_1_to_31"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The account's time zone."""
+        return ZoneInfo(self.timezone)
+
+    def local_date(self, at: datetime) -> date:
+        """The account's own date at the instant `at` (aware)."""
+        if at.tzinfo is None:
+            raise ValueError("an instant carries its time zone")
+        return at.astimezone(self.zone).date()
+
+
+class Role(models.TextChoices):
+    """What a member may do (ACC-1)."""
+
+    OWNER = "owner", "Owner"
+    ADMIN = "admin", "Admin"
+    BILLING = "billing", "Billing"
+    READ_ONLY = "read-only", "Read-only"
+
+
+class Membership(models.Model):
+    """A user's place in an account. A user may be a member of many (ACC-1)."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role.choices)
+    since = models.DateTimeField()
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (models.UniqueConstraint(fields=("account", "user"), name="one_membership_a_user"),)
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_role_display()}"
+
+
+class Location(models.Model):
+    """A site of the account with its emergency (E911) address."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="locations")
+    name = models.CharField(max_length=80)
+    street = models.CharField(max_length=120, blank=True)
+    city = models.CharField(max_length=80, blank=True)
+    region = models.CharField(max_length=40, blank=True)
+    postal_code = models.CharField(max_length=16, blank=True)
+    country = models.CharField(max_length=2, default="US")
+
+    class Meta:
+        ordering = ("name", "pk")
+        constraints = (models.UniqueConstraint(fields=("account", "name"), name="one_location_a_name"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EndUser(models.Model):
+    """A person of the account who gets licences, numbers and devices."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="end_users")
+    name = models.CharField(max_length=120)
+    email = models.EmailField(blank=True)
+    extension = models.CharField(
+        max_length=8, blank=True, validators=[RegexValidator(r"^\d*$", "Use digits only.")]
+    )
+    department = models.CharField(max_length=80, blank=True)
+    location = models.ForeignKey(
+        Location, on_delete=models.SET_NULL, null=True, blank=True, related_name="end_users"
+    )
+    added_on = models.DateField()
+    removed_on = models.DateField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("name", "pk")
+        constraints = (
+            models.UniqueConstraint(
+                "account",
+                Lower("email"),
+                condition=Q(removed_on=None) & ~Q(email=""),
+                name="one_end_user_an_email",
+                violation_error_message="An end user with this e-mail address is there already.",
+            ),
+        )
+        indexes = (models.Index(fields=("account", "name", "id"), name="end_user_by_name"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ExtensionClaim(models.Model):
+    """One extension of an account and who has it: end users and services share the numbers (NUM-6)."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="extensions")
+    extension = models.CharField(max_length=8)
+    holder = models.CharField(max_length=40, help_text="Whose it is, as kind:id.")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("account", "extension"), name="one_holder_an_extension"),
+            models.UniqueConstraint(fields=("account", "holder"), name="one_extension_a_holder"),
+        )
+
+    def __str__(self) -> str:
+        return self.extension
+
+
+class AuditEntry(models.Model):
+    """One change: who, when, from where, what, before and after. Append-only (ACC-5)."""
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, null=True, blank=True, related_name="audit_entries"
+    )
+    at = models.DateTimeField()
+    user = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="audit_entries"
+    )
+    by = models.CharField(max_length=120, help_text="The person's address, or the task's name.")
+    is_task = models.BooleanField(default=False)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    action = models.CharField(max_length=60, help_text="Verb and noun, as assign-number.")
+    target_kind = models.CharField(max_length=30)
+    target_id = models.CharField(max_length=40, blank=True)
+    target = models.CharField(max_length=160, help_text="What was changed, in words of its day.")
+    summary = models.CharField(max_length=300)
+    before = models.JSONField(default=dict, blank=True)
+    after = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("account", "-id"), name="audit_by_account"),)
+
+    def __str__(self) -> str:
+        return self.summary
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write a new entry; one that is there already never changes."""
+        if not self._state.adding:
+            raise TypeError("the audit trail is append-only (ACC-5)")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Refuse: the audit trail is append-only."""
+        raise TypeError("the audit trail is append-only (ACC-5)")
+
+
+class OutgoingMail(models.Model):
+    """A message to one person, written with the change that it tells of, and sent from here.
+
+    `next_try_at` is None once it was sent, and once it was given up. Times are instants.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="outgoing_mail")
+    kind = models.CharField(max_length=40)
+    to = models.EmailField()
+    subject = models.CharField(max_length=200)
+    text = models.TextField()
+    html = models.TextField()
+    language = models.CharField(max_length=10)
+    created_at = models.DateTimeField()
+    next_try_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    failed_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        verbose_name_plural = "outgoing mail"
+        ordering = ("-id",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(sent_at=None) | Q(next_try_at=None), name="sent_mail_is_not_tried_again"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("next_try_at",), condition=Q(next_try_at__isnull=False), name="mail_to_be_sent"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.subject
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it was tried so often that nobody tries any more."""
+        return self.sent_at is None and self.next_try_at is None

@@ -1,0 +1,1 @@
+"""What is owed: catalogue, licences, charges, invoices and the run that makes them."""

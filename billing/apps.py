@@ -1,0 +1,16 @@
+"""The app's entry in Django."""
+
+from importlib import import_module
+
+from django.apps import AppConfig
+
+
+class BillingConfig(AppConfig):
+    """What is owed: catalogue, charges, invoices."""
+
+    name = "billing"
+    label = "billing"
+
+    def ready(self) -> None:
+        """Let what is due on an account come before its actions (BIL-8)."""
+        import_module("billing.triggers")

@@ -1,0 +1,505 @@
+"""Opens, moves and ends charges: the only writer of the ledger.
+
+    with open_ledger(account, actor=actor, at=at) as ledger:
+        ledger.open(product, quantity=5)
+
+The ledger is held under the account's schedule, the same row that an invoice run claims: what is
+recorded before a run is on its invoice, and what comes after it is on the next (BIL-7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+from django.db import transaction
+from django.db.models import QuerySet, Sum
+
+from accounts.models import Account
+from accounts.refusals import Refused
+from accounts.trail import Actor, record
+from billing.catalogue import sale_price
+from billing.engine import next_bdom
+from billing.engine.reasons import Basis
+from billing.models import (
+    BillingSchedule,
+    Charge,
+    ChargeState,
+    Condition,
+    Delay,
+    Family,
+    Limit,
+    Product,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a charge is for: a key (`number:12`), its label, and who or what it serves."""
+
+    key: str
+    label: str
+    holder: str = ""
+
+
+@dataclass(slots=True)
+class Written:
+    """The charges that an action wrote, as it left them."""
+
+    _charges: dict[int, Charge] = field(default_factory=dict)
+    _new: set[int] = field(default_factory=set)
+
+    def note(self, charge: Charge, *, is_new: bool) -> None:
+        """Remember a charge that has just been written."""
+        self._charges[charge.pk] = charge
+        if is_new:
+            self._new.add(charge.pk)
+
+    @property
+    def opened(self) -> tuple[Charge, ...]:
+        """The new charges that go on."""
+        return tuple(
+            charge for pk, charge in self._charges.items() if pk in self._new and charge.ended_on is None
+        )
+
+    @property
+    def ended(self) -> tuple[Charge, ...]:
+        """The charges, or parts of them, that ended."""
+        return tuple(charge for charge in self._charges.values() if charge.ended_on is not None)
+
+
+_watched: ContextVar[Written | None] = ContextVar("written charges", default=None)
+
+
+@contextmanager
+def watched_charges() -> Iterator[Written]:
+    """Tells what the actions inside the block write to ledgers."""
+    written = Written()
+    token = _watched.set(written)
+    try:
+        yield written
+    finally:
+        _watched.reset(token)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """An account's charges, locked. `on` is the account's own date of the action."""
+
+    account: Account
+    schedule: BillingSchedule
+    actor: Actor
+    at: datetime
+    on: date
+    recorded_on: date
+    _moved: bool = field(default=False)
+
+    def open(
+        self,
+        product: Product,
+        quantity: int = 1,
+        *,
+        subject: Subject | None = None,
+        delay: str | None = None,
+        basis: Basis | None = None,
+        unit_price: Decimal | None = None,
+        brought_by: Charge | None = None,
+    ) -> Charge:
+        """A new charge from today, with what its product brings along. The price is locked.
+
+        `unit_price` replaces that of the catalogue, `delay` the product's own delay, `basis` the
+        reason that lines will show. Raises Refused where a limit is reached, something that the
+        product requires is missing, or it has no price.
+        """
+        if quantity < 1:
+            raise ValueError("a charge is for one unit at least")
+        self.check_requirement(product)
+        self._check_limits(product, quantity)
+        price = sale_price(product, self.account, self.on) if unit_price is None else unit_price
+        rule = product.delay if delay is None else delay
+        starts_on, default_basis, basis_on = self._beginning(product, rule)
+        charge = Charge(
+            account=self.account,
+            product=product,
+            quantity=quantity,
+            unit_price=price,
+            added_on=self.on,
+            billing_starts_on=starts_on,
+            start_recorded_on=None if starts_on is None else self.recorded_on,
+            condition=product.condition if rule == Delay.ACTIVATED else "",
+            basis=basis or default_basis,
+            basis_on=basis_on,
+            basis_days=product.delay_days if rule in (Delay.TIMED, Delay.PARKED) else 0,
+            subject=subject.key if subject else "",
+            subject_label=subject.label if subject else "",
+            holder=subject.holder if subject else "",
+            brought_by=brought_by,
+        )
+        if starts_on is not None and starts_on <= self.on:
+            charge.begin()
+        self._write(charge)
+        if product.brings is not None:
+            self.open(product.brings, quantity, brought_by=charge)
+        return charge
+
+    def end(self, charge: Charge, quantity: int | None = None) -> Charge:
+        """End a charge today, or `quantity` of its units; the others go on untouched (NUM-7).
+
+        What they brought along ends with them if it has not begun; a fee that is due stays due.
+
+        Returns the charge that ended. Raises ValueError where it has fewer units.
+        """
+        units = charge.quantity if quantity is None else quantity
+        if not 0 < units <= charge.quantity:
+            raise ValueError(f"the charge has {charge.quantity} units")
+        if self.is_to_come(charge):
+            self._end_at_old_price(charge, units)
+        self._end_what_it_brought(charge, units)
+        ended = charge if units == charge.quantity else self._part(charge, units)
+        ended.end(self.on, self.recorded_on)
+        self._write(ended)
+        return ended
+
+    def end_newest(self, product: Product, quantity: int) -> list[Charge]:
+        """End so many units of a product, the newest first; returns the charges that ended (LIC-1)."""
+        ended: list[Charge] = []
+        left = quantity
+        for charge in self.open_charges().filter(product=product).order_by("-added_on", "-id"):
+            if left == 0:
+                break
+            ended.append(self.end(charge, min(left, charge.quantity)))
+            left -= ended[-1].quantity
+        return ended
+
+    def move(self, charge: Charge, subject: Subject) -> None:
+        """What is charged now serves somebody else; the charge goes on as it was (NUM-7)."""
+        if (charge.subject_label, charge.holder) == (subject.label, subject.holder):
+            return
+        charge.subject_label = subject.label
+        charge.holder = subject.holder
+        self._write(charge)
+        if self.is_to_come(charge):
+            for earlier in self._at_old_price(charge):
+                self.move(earlier, subject)
+
+    def begin(self, charge: Charge, basis: Basis, starts_on: date | None = None) -> None:
+        """The event that a charge waited for has come; billing begins `starts_on`, else today."""
+        if charge.billing_starts_on is not None:
+            raise ValueError("it is known already when this charge begins")
+        charge.billing_starts_on = max(starts_on or self.on, charge.added_on)
+        charge.start_recorded_on = self.recorded_on
+        charge.basis = basis
+        charge.basis_on = charge.billing_starts_on
+        if charge.billing_starts_on <= self.on:
+            charge.begin()
+        self._write(charge)
+
+    def meet_condition(self, key: str) -> list[Charge]:
+        """A condition of the account is met today, once and for good; returns what now begins.
+
+        Charges that wait for it begin today, those added later on their own day (BIL-3).
+        """
+        _, is_new = Condition.objects.get_or_create(
+            account=self.account, key=key, defaults={"met_on": self.on}
+        )
+        if not is_new:
+            return []
+        waiting = list(self.open_charges().filter(condition=key, billing_starts_on=None))
+        for charge in waiting:
+            self.begin(charge, Basis.CONDITION)
+        return waiting
+
+    def set_limit(self, key: str, products: Sequence[str], maximum: int, reason: str, rule: str) -> None:
+        """From now on at most `maximum` of these product codes together; replaces one of that key."""
+        Limit.objects.update_or_create(
+            account=self.account,
+            key=key,
+            defaults={
+                "products": list(products),
+                "maximum": maximum,
+                "reason": reason,
+                "rule": rule,
+            },
+        )
+
+    def lift_limit(self, key: str) -> None:
+        """The limit holds no longer."""
+        Limit.objects.filter(account=self.account, key=key).delete()
+
+    def reprice(self, charge: Charge, unit_price: Decimal, from_bdom: date) -> Charge:
+        """A new price from a BDOM to come: the charge ends there and a successor begins (BIL-6).
+
+        A charge that never had a price has this one from its beginning.
+
+        Raises Refused where `from_bdom` is no BDOM to come, or the charge does not run until then.
+        """
+        if from_bdom < self._next_bdom() or not self._is_bdom(from_bdom):
+            raise Refused(
+                f"A new price takes effect from a billing day to come; "
+                f"the next is {self._next_bdom():%B %-d, %Y}.",
+                rule="BIL-6",
+                field="from_on",
+            )
+        if charge.ended_on is not None or charge.term_ends_on is not None:
+            raise Refused("This charge has an end already.", rule="BIL-6")
+        # Nothing can have been billed at a price that there was not.
+        was_billed = charge.unit_price is not None
+        if not was_billed or charge.billing_starts_on is None or charge.billing_starts_on >= from_bdom:
+            charge.unit_price = unit_price
+            self._write(charge)
+            return charge
+        successor = Charge(
+            account=self.account,
+            product=charge.product,
+            quantity=charge.quantity,
+            unit_price=unit_price,
+            added_on=charge.added_on,
+            billing_starts_on=from_bdom,
+            start_recorded_on=self.recorded_on,
+            basis=Basis.REPRICED,
+            basis_on=from_bdom,
+            subject=charge.subject,
+            subject_label=charge.subject_label,
+            holder=charge.holder,
+        )
+        charge.ended_on = from_bdom
+        charge.end_recorded_on = self.recorded_on
+        self._write(charge)
+        self._write(successor)
+        return successor
+
+    def open_charges(self) -> QuerySet[Charge]:
+        """The charges that have no end yet."""
+        return Charge.objects.filter(account=self.account, ended_on=None).exclude(state=ChargeState.ENDED)
+
+    def charge_of(self, subject: str) -> Charge | None:
+        """The charge of a subject that has no end yet, if there is one."""
+        return self.open_charges().filter(subject=subject).order_by("-id").first()
+
+    def is_to_come(self, charge: Charge) -> bool:
+        """Whether it is a new price that has not taken effect: until then its predecessor is billed."""
+        starts_on = charge.billing_starts_on
+        return charge.basis == Basis.REPRICED and starts_on is not None and starts_on > self.recorded_on
+
+    def is_billed(self, charge: Charge) -> bool:
+        """Whether today is billed, by this charge or by the one whose new price it is."""
+        if self.is_to_come(charge):
+            return any(self.is_billed(earlier) for earlier in self._at_old_price(charge))
+        return charge.billing_starts_on is not None and charge.billing_starts_on <= self.on
+
+    def reopen(
+        self,
+        charge: Charge | None,
+        product: Product,
+        subject: Subject,
+        *,
+        delay: str,
+        basis: Basis | None = None,
+    ) -> Charge:
+        """Charge a subject anew from today, in place of `charge`, at the price it has been charged before.
+
+        A new price that was agreed for a BDOM to come is as agreed for the new charge (BIL-6).
+        """
+        price = self._locked_price(subject.key, product)
+        to_come = []
+        if charge is not None:
+            to_come = self._prices_to_come(charge)
+            self.end(charge)
+        opened = self.open(product, subject=subject, delay=delay, basis=basis, unit_price=price)
+        latest = opened
+        for from_bdom, agreed in to_come:
+            latest = self.reprice(latest, agreed, from_bdom)
+        return opened
+
+    def _locked_price(self, subject: str, product: Product) -> Decimal | None:
+        """The price at which a subject has been charged before, or None (BIL-6)."""
+        return (
+            Charge.objects.filter(account=self.account, subject=subject, product=product)
+            .exclude(basis=Basis.REPRICED, billing_starts_on__gt=self.recorded_on)
+            .order_by("-id")
+            .values_list("unit_price", flat=True)
+            .first()
+        )
+
+    def _at_old_price(self, charge: Charge) -> list[Charge]:
+        """The charges that are billed until the new price of `charge` takes effect."""
+        return list(
+            Charge.objects.filter(
+                account=self.account,
+                product=charge.product_id,
+                subject=charge.subject,
+                added_on=charge.added_on,
+                ended_on=charge.billing_starts_on,
+            )
+            .exclude(state=ChargeState.ENDED)
+            .order_by("-id")
+        )
+
+    def _end_at_old_price(self, charge: Charge, units: int) -> None:
+        """What ends before its new price has taken effect ends at the old one too."""
+        for earlier in self._at_old_price(charge):
+            if units == 0:
+                return
+            units -= self.end(earlier, min(units, earlier.quantity)).quantity
+
+    def _prices_to_come(self, charge: Charge) -> list[tuple[date, Decimal]]:
+        """The new prices that were agreed, the first to take effect first."""
+        prices: list[tuple[date, Decimal]] = []
+        while self.is_to_come(charge):
+            if charge.billing_starts_on is not None and charge.unit_price is not None:
+                prices.insert(0, (charge.billing_starts_on, charge.unit_price))
+            earlier = self._at_old_price(charge)
+            if not earlier:
+                break
+            charge = earlier[0]
+        return prices
+
+    def held(self, *products: str) -> int:
+        """How many units of these product codes the account has."""
+        charges = self.open_charges().filter(product__in=products)
+        return charges.aggregate(held=Sum("quantity"))["held"] or 0
+
+    def record(
+        self,
+        action: str,
+        target: Account | Charge | Product,
+        summary: str,
+        before: dict[str, object] | None = None,
+        after: dict[str, object] | None = None,
+    ) -> None:
+        """Write the trail of this action."""
+        record(
+            self.account,
+            action,
+            target,
+            summary,
+            actor=self.actor,
+            at=self.at,
+            before=before,
+            after=after,
+        )
+
+    def _beginning(self, product: Product, rule: str) -> tuple[date | None, Basis, date]:
+        """When billing begins under a delay, why, and the day that the reason counts from."""
+        if rule == Delay.NONE:
+            return self.on, Basis.ADDED, self.on
+        if rule in (Delay.TIMED, Delay.PARKED):
+            basis = Basis.TIMED if rule == Delay.TIMED else Basis.PARKED
+            return self.on + timedelta(days=product.delay_days), basis, self.on
+        if rule == Delay.SHIPPED:
+            return None, Basis.SHIPPED, self.on
+        if rule == Delay.ACTIVATED:
+            if self.is_met(product.condition):
+                return self.on, Basis.ADDED, self.on
+            return None, Basis.CONDITION, self.on
+        raise ValueError(f"no such billing delay: {rule}")
+
+    def _end_what_it_brought(self, charge: Charge, units: int) -> None:
+        for brought in self.open_charges().filter(brought_by=charge, state=ChargeState.WAITING):
+            self.end(brought, min(units, brought.quantity))
+
+    def is_met(self, condition: str) -> bool:
+        """Whether a condition of the account has been met."""
+        return Condition.objects.filter(account=self.account, key=condition).exists()
+
+    def check_requirement(self, product: Product) -> None:
+        """Raise Refused where a condition is not met without which a product cannot be had."""
+        if product.requires and not self.is_met(product.requires):
+            raise Refused(
+                f"{product.name} can be had once {Family(product.family).label} is installed. "
+                "Nothing was changed.",
+                field="product",
+            )
+
+    def _check_limits(self, product: Product, quantity: int) -> None:
+        for limit in Limit.objects.filter(account=self.account):
+            if product.code not in limit.products:
+                continue
+            if self.held(*limit.products) + quantity > limit.maximum:
+                raise Refused(limit.reason, rule=limit.rule, field="quantity")
+
+    def _next_bdom(self) -> date:
+        """The first BDOM from which a new price can take effect."""
+        return max(self.schedule.next_bdom_on, next_bdom(self.account.bdom, self.on))
+
+    def _is_bdom(self, on: date) -> bool:
+        return next_bdom(self.account.bdom, on - timedelta(days=1)) == on
+
+    def _part(self, charge: Charge, quantity: int) -> Charge:
+        """Take some units of a charge into one of their own, equal in all else."""
+        charge.quantity -= quantity
+        self._write(charge)
+        fields = {
+            column.attname: getattr(charge, column.attname)
+            for column in Charge._meta.concrete_fields
+            if not column.primary_key
+        }
+        return Charge(**(fields | {"quantity": quantity}))
+
+    def _write(self, charge: Charge) -> None:
+        is_new = charge._state.adding
+        charge.save()
+        self._moved = True
+        written = _watched.get()
+        if written is not None:
+            written.note(charge, is_new=is_new)
+
+    def close(self) -> None:
+        """Mark that the ledger moved, so that previews are drawn anew."""
+        if self._moved:
+            self.schedule.stamp = uuid4()
+            self.schedule.save(update_fields=["stamp"])
+
+
+# What is due on an account before an action of its own; `billing.triggers` knows it.
+CatchUp = Callable[[Account, date, datetime], None]
+_catching_up: list[CatchUp] = []
+_is_catching_up: ContextVar[bool] = ContextVar("catching up", default=False)
+
+
+def before_actions(catch_up: CatchUp) -> None:
+    """Have something done for an account before each of its actions."""
+    _catching_up.append(catch_up)
+
+
+def _catch_up(account: Account, today: date, at: datetime) -> None:
+    if _is_catching_up.get():
+        return
+    token = _is_catching_up.set(True)
+    try:
+        for catch_up in _catching_up:
+            catch_up(account, today, at)
+    finally:
+        _is_catching_up.reset(token)
+
+
+@contextmanager
+def open_ledger(account: Account, *, actor: Actor, at: datetime, on: date | None = None) -> Iterator[Ledger]:
+    """The account's ledger, in a transaction and under the account's lock, until the block ends.
+
+    `at` is the instant of the action, which is dated in the account's time zone; a scheduled thing
+    that is done late is dated `on` the day that was due. An action inside another of the same
+    account joins its transaction. What was due on the account before comes first, so that an action
+    finds things as they would be if nothing had been late (BIL-8).
+    """
+    with transaction.atomic():
+        schedule = BillingSchedule.objects.select_for_update().get(account=account)
+        today = account.local_date(at)
+        if on is None:
+            _catch_up(account, today, at)
+            on = seen_from = today
+        else:
+            # What is scheduled for a day comes before that day's run, which sees what was recorded
+            # before its day (BIL-7).
+            seen_from = on - timedelta(days=1)
+        # A run may have looked already at the day on which a slow request began: what it did not
+        # see belongs to the next one.
+        recorded_on = max(seen_from, schedule.last_bdom_on or seen_from)
+        ledger = Ledger(account, schedule, actor, at, on, recorded_on)
+        yield ledger
+        ledger.close()

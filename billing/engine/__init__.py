@@ -1,0 +1,49 @@
+"""The arithmetic of billing: dates, proration, drafts. Pure: no framework, no queries, no clock.
+
+Amounts are `Decimal` in one currency, whose number of decimals is passed in. Dates are the
+account's own. Every function gives the same answer for the same arguments, which is what makes the
+preview, the quote and the invoice one and the same (BIL-10).
+"""
+
+from billing.engine.calendar import (
+    Period,
+    bdom_of,
+    cut,
+    next_bdom,
+    period_containing,
+    previous_bdom,
+)
+from billing.engine.drafting import draft
+from billing.engine.facts import (
+    AccountTerms,
+    BillingFault,
+    ChargeFacts,
+    Draft,
+    Line,
+    MissingPrice,
+    ProductTerms,
+    Section,
+)
+from billing.engine.proration import minor_unit, prorate, round_half_up, split
+
+__all__ = [
+    "AccountTerms",
+    "BillingFault",
+    "ChargeFacts",
+    "Draft",
+    "Line",
+    "MissingPrice",
+    "Period",
+    "ProductTerms",
+    "Section",
+    "bdom_of",
+    "cut",
+    "draft",
+    "minor_unit",
+    "next_bdom",
+    "period_containing",
+    "previous_bdom",
+    "prorate",
+    "round_half_up",
+    "split",
+]

@@ -1,0 +1,320 @@
+"""The account's first page: what comes, what begins, what needs somebody, what happened lately."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from accounts.models import AuditEntry, EndUser
+from accounts.permissions import ADMINS, AccountRequest, account_page
+from billing import explain, queries
+from billing.engine import BillingFault
+from billing.models import BillingSchedule, Invoice, InvoiceKind, InvoiceState, LicenceAssignment
+from billing.views.overview import told
+from controlpanel.navigation import address
+from telephony.models import Number, NumberState
+
+if TYPE_CHECKING:
+    from django.http import HttpResponse
+
+LATELY: Final = 8
+SOON: Final = timedelta(days=7)
+LINE_DAYS: Final = 31
+MOST_EVENTS: Final = 8
+PARKED: Final = "parked"
+OF_LATEST: Final = ("number", "kind", "state", "issued_on", "due_on", "total", "currency")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that waits for a person: what, why, and where to see to it."""
+
+    icon: str
+    tone: str
+    text: str
+    hint: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Licences:
+    """Licences of a product: how many were bought, and how many of them are assigned."""
+
+    name: str
+    bought: int
+    assigned: int
+
+    @property
+    def free(self) -> int:
+        """How many are assigned to nobody."""
+        return self.bought - self.assigned
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The account's numbers: how many are assigned, how many parked, and of these in their free days."""
+
+    assigned: int
+    parked: int
+    free: int
+
+
+@require_safe
+@account_page()
+def home(request: AccountRequest) -> HttpResponse:
+    """The account at a glance. Sums come from the database and the kept preview, never from thousands of rows."""
+    account = request.account
+    schedule = _schedule(request)
+    groups = queries.ledger_groups(account, schedule.last_bdom_on, licences=True)
+    pending = queries.not_billed_yet(account, schedule, groups)
+    waiting = [row for row in pending if not row.has_begun]
+    licences = _licences(request, groups)
+    asked = vars(schedule)
+    latest = _latest(asked)
+    context: dict[str, Any] = {
+        "schedule": schedule,
+        "numbers": Numbers(asked["assigned"], asked["parked"], _in_free_days(pending)),
+        "latest": latest,
+        "latest_state": explain.state_of(latest, request.today) if latest else None,
+        "events": _events(request, waiting),
+        "without_day": [
+            (explain.units_words(row.units, row.name), explain.waits_words(row.basis))
+            for row in waiting
+            if row.begins_on is None
+        ],
+        "licences": licences,
+        "needs": list(_needs(request, schedule, waiting, licences)),
+        "lately": _lately(request),
+        "urls": _urls(request),
+        **_next_invoice(request, schedule),
+    }
+    return render(request, "controlpanel/home.html", context)
+
+
+def _counted(rows: QuerySet[Any]) -> Coalesce:
+    """A subquery that counts the rows of one account."""
+    counted = rows.order_by().values("account").annotate(found=Count("pk")).values("found")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+
+
+def _schedule(request: AccountRequest) -> BillingSchedule:
+    """Where the account stands, and what it takes to know what needs somebody; one query for all of it.
+
+    The row carries `last_invoice` (the id of the last monthly one), `overdue` (how many are), `overdue_number`
+    (the oldest of them), `people`, `with_licence`, the numbers that are `assigned` and `parked`, and what
+    `_latest` reads.
+    """
+    account = request.account
+    monthly = (
+        Invoice.objects.filter(account=OuterRef("account"), kind=InvoiceKind.BDOM)
+        .exclude(state=InvoiceState.DRAFT)
+        .order_by("-issued_on", "-id")
+    )
+    overdue = queries.overdue_invoices(account, request.today)
+    people = EndUser.objects.filter(account=account, removed_on=None)
+    numbers = Number.objects.filter(account=account)
+    latest = queries.invoices_of(account, request.today).order_by("-issued_on", "-id")
+    held = LicenceAssignment.objects.filter(account=account, unassigned_on=None)
+    holders = (
+        held.order_by().values("account").annotate(found=Count("end_user", distinct=True)).values("found")
+    )
+    return BillingSchedule.objects.annotate(
+        last_invoice=Subquery(monthly.values("pk")[:1]),
+        overdue=_counted(overdue),
+        overdue_number=Subquery(overdue.values("number")[:1]),
+        people=_counted(people),
+        assigned=_counted(numbers.filter(state=NumberState.ASSIGNED)),
+        parked=_counted(numbers.filter(state=NumberState.PARKED)),
+        with_licence=Coalesce(Subquery(holders, output_field=IntegerField()), 0),
+        **{f"latest_{name}": Subquery(latest.values(name)[:1]) for name in OF_LATEST},
+    ).get(account=account)
+
+
+def _latest(asked: Mapping[str, Any]) -> Invoice | None:
+    """The latest invoice or credit note, with as much of it as the page shows; None before the first."""
+    if asked["latest_number"] is None:
+        return None
+    return Invoice(**{name: asked[f"latest_{name}"] for name in OF_LATEST})
+
+
+def _in_free_days(pending: Iterable[queries.Pending]) -> int:
+    """How many parked numbers cost nothing yet (BIL-3)."""
+    return sum(row.units for row in pending if row.basis == PARKED and not row.has_begun)
+
+
+def _next_invoice(request: AccountRequest, schedule: BillingSchedule) -> dict[str, Any]:
+    """The next invoice in figures and words, or why it cannot be drawn."""
+    products = queries.catalogue()
+    try:
+        ahead = queries.ahead_of(request.account, schedule, products.terms, vars(schedule)["last_invoice"])
+    except BillingFault as fault:
+        return {"fault": told(request, fault)}
+    return {
+        "ahead": ahead,
+        "more": abs(ahead.bridge.difference),
+        "why_different": explain.difference_words(ahead.bridge, products.names),
+    }
+
+
+def _licences(request: AccountRequest, groups: Iterable[queries.LedgerGroup]) -> list[Licences]:
+    """The licences that were bought, by product in the catalogue's order."""
+    assigned = dict(
+        LicenceAssignment.objects.filter(account=request.account, unassigned_on=None)
+        .order_by()
+        .values_list("product")
+        .annotate(units=Count("id"))
+    )
+    bought: dict[tuple[str, str], int] = defaultdict(int)
+    for group in groups:
+        if group.is_licence:
+            bought[group.product, group.name] += group.units
+    return [Licences(name, units, assigned.get(code, 0)) for (code, name), units in bought.items()]
+
+
+def _events(request: AccountRequest, waiting: Sequence[queries.Pending]) -> list[dict[str, Any]]:
+    """What begins billing within the days shown; where it is much, a day is one event."""
+    until = request.today + timedelta(days=LINE_DAYS)
+    soon = [row for row in waiting if row.begins_on is not None and row.begins_on < until]
+    if len(soon) <= MOST_EVENTS:
+        return [_event(request, [row]) for row in soon]
+    days: dict[date | None, list[queries.Pending]] = defaultdict(list)
+    for row in soon:
+        days[row.begins_on].append(row)
+    return [_event(request, rows) for rows in days.values()]
+
+
+def _event(request: AccountRequest, rows: Sequence[queries.Pending]) -> dict[str, Any]:
+    first = rows[0]
+    named = [explain.units_words(row.units, row.name) for row in rows]
+    label = explain.label_words(first.label) if len(rows) == 1 and first.label else ", ".join(named)
+    amounts = [row.monthly for row in rows]
+    known = [amount for amount in amounts if amount is not None]
+    return {
+        "on": first.begins_on,
+        "label": label,
+        "amount": sum(known, Decimal(0)) if len(known) == len(amounts) else None,
+        "note": explain.begins_words(first.basis, first.basis_days) if len(rows) == 1 else "",
+        "url": _way_to(request, first)
+        if len(rows) == 1
+        else _place(request, "billing:overview", "#not-billed"),
+    }
+
+
+def _way_to(request: AccountRequest, row: queries.Pending) -> str:
+    """Where something that begins billing is to be seen."""
+    kind, _, key = row.subject.partition(":")
+    if kind == "number" and key:
+        return address("telephony:number", account=request.account.slug, pk=key)
+    if row.is_licence:
+        return _place(request, "billing:licences")
+    return _place(request, "billing:overview", "#not-billed")
+
+
+def _needs(
+    request: AccountRequest,
+    schedule: BillingSchedule,
+    waiting: Sequence[queries.Pending],
+    licences: Sequence[Licences],
+) -> Iterator[Need]:
+    """What waits for a person, the most pressing first; nothing is left when all is seen to."""
+    asked = vars(schedule)
+    if schedule.held_at is not None:
+        yield Need(
+            "circle-alert",
+            "bad",
+            "Your invoice is held back",
+            "Our billing team has to mend something first. You need not do anything.",
+            _place(request, "billing:next-invoice"),
+        )
+    if asked["overdue"]:
+        single = asked["overdue"] == 1
+        yield Need(
+            "receipt-text",
+            "bad",
+            f"Invoice {asked['overdue_number']} is overdue"
+            if single
+            else f"{asked['overdue']} invoices are overdue",
+            "The day to pay has passed.",
+            _place(request, "billing:invoice", number=asked["overdue_number"])
+            if single
+            else _place(request, "billing:invoices", "?state=overdue"),
+        )
+    soon = [row for row in waiting if row.begins_on is not None and row.begins_on <= request.today + SOON]
+    numbers = [row for row in soon if row.basis == PARKED]
+    if numbers:
+        count = sum(row.units for row in numbers)
+        yield Need(
+            "hash",
+            "warn",
+            f"{count} parked number{'s' * (count > 1)} soon cost{'s' * (count == 1)} money",
+            _first_ends(numbers),
+            address("telephony:numbers", account=request.account.slug) + "?state=parked",
+        )
+    ending = [row for row in soon if row.is_licence]
+    by_name = {own.name: own for own in licences}
+    idle = [row for row in ending if by_name[row.name].free]
+    for name in dict.fromkeys(row.name for row in idle):
+        rows = [row for row in idle if row.name == name]
+        count = min(sum(row.units for row in rows), by_name[name].free)
+        yield Need(
+            "badge-check",
+            "warn",
+            f"{count} × {name} not assigned",
+            f"{_first_ends(rows)} Assign or give back in time.",
+            _place(request, "billing:licences"),
+        )
+    without = asked["people"] - asked["with_licence"]
+    if without > 0:
+        yield Need(
+            "users",
+            "info",
+            f"{without} user{'s have' if without > 1 else ' has'} no licence",
+            "Without one they cannot be given a number.",
+            address("accounts:end-users", account=request.account.slug) + "?licence=none",
+        )
+
+
+def _first_ends(rows: Sequence[queries.Pending]) -> str:
+    """When the free days end, and what it costs then."""
+    days = {row.begins_on for row in rows if row.begins_on is not None}
+    return f"The {'first ' if len(days) > 1 else ''}free days end on {explain.day_words(min(days))}."
+
+
+def _lately(request: AccountRequest) -> list[AuditEntry]:
+    """The last entries of the trail, for those who may read it (ACC-5)."""
+    if request.membership_role is not None and request.membership_role not in ADMINS:
+        return []
+    return list(
+        AuditEntry.objects.filter(account=request.account).select_related("user").order_by("-id")[:LATELY]
+    )
+
+
+def _place(request: AccountRequest, name: str, tail: str = "", **kwargs: str) -> str:
+    found = address(name, account=request.account.slug, **kwargs)
+    return f"{found}{tail}" if found else ""
+
+
+def _urls(request: AccountRequest) -> dict[str, str]:
+    """The ways that the page's cards lead on."""
+    names = {
+        "next": "billing:next-invoice",
+        "billing": "billing:overview",
+        "licences": "billing:licences",
+        "licence_add": "billing:licence-add",
+        "activity": "accounts:activity",
+        "users": "accounts:end-users",
+        "user_add": "accounts:end-user-add",
+        "numbers": "telephony:numbers",
+        "number_add": "telephony:number-add",
+        "invoices": "billing:invoices",
+    }
+    return {key: _place(request, name) for key, name in names.items()}

@@ -1,0 +1,1 @@
+"""Phone numbers and the services that they are assigned to."""

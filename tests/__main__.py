@@ -1,0 +1,102 @@
+"""``python -m tests``: the whole suite, on SQLite and again on PostgreSQL, and at the end what ran where.
+
+python -m tests                      all of it; `make test`
+python -m tests sqlite               on SQLite alone
+python -m tests postgres tests/billing -k proration    what follows goes to pytest
+"""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests import services
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run_pytest(arguments: list[str], environment: dict[str, str]) -> tuple[int, dict[str, int]]:
+    """Run pytest with its output left as it is. Returns its status and the counts that ``conftest`` reports."""
+    processes = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with tempfile.TemporaryDirectory(prefix="cp-report-") as folder:
+        report = Path(folder) / "report.json"
+        status = subprocess.run(
+            [sys.executable, "-m", "pytest", "-n", str(min(processes, 8)), *arguments],
+            cwd=ROOT,
+            env={**os.environ, **environment, "TEST_REPORT": str(report)},
+            stdin=subprocess.DEVNULL,
+            check=False,
+        ).returncode
+        return status, json.loads(report.read_text()) if report.exists() else {}
+
+
+def main(arguments: list[str]) -> int:
+    """Run what the arguments ask for. Returns 0 when all of it ran and passed, and nothing was skipped."""
+    databases = (
+        [arguments.pop(0)] if arguments and arguments[0] in {"sqlite", "postgres"} else ["sqlite", "postgres"]
+    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    named_database, named_broker = (
+        os.environ.pop("TEST_DATABASE_URL", None),
+        os.environ.pop("TEST_BROKER_URL", None),
+    )
+    closing: list[str] = []
+    failed = False
+    with ExitStack() as stack:
+        common, used = _browser_and_broker(stack, named_broker)
+        for database in databases:
+            where, environment = f"SQLite {sqlite3.sqlite_version}", common
+            if database == "postgres":
+                try:
+                    server = stack.enter_context(services.postgres(named_database))
+                except services.Missing as missing:
+                    closing.append(f"NO tests ran on PostgreSQL. {missing}")
+                    failed = True
+                    continue
+                where, environment = server.description, {**common, "TEST_DATABASE_URL": server.url}
+            print(f"\n=== {where} ===", flush=True)
+            status, counts = run_pytest(arguments, environment)
+            failed = failed or status != 0
+            closing.append(_closing_line(where, status, counts))
+    print("\n" + "\n".join([*closing, used]), flush=True)
+    return int(failed)
+
+
+def _browser_and_broker(stack: ExitStack, named_broker: str | None) -> tuple[dict[str, str], str]:
+    """What tests have beside a database: as variables for them, and as a closing line.
+
+    Where there is none, the tests that want it fail and say so, and the others still tell what they can.
+    """
+    environment, used = {}, []
+    try:
+        program = services.chromium(install=True)
+        used.append(f"Browser: {services.chromium_version(program)}.")
+        environment["CHROMIUM"] = str(program)
+    except services.Missing as missing:
+        used.append(f"NO browser. {missing}.")
+    try:
+        broker = stack.enter_context(services.broker(named_broker))
+        used.append(f"Broker: {broker.description}.")
+        environment["TEST_BROKER_URL"] = broker.url
+    except services.Missing as missing:
+        used.append(f"NO broker. {missing}.")
+    return environment, " ".join(used)
+
+
+def _closing_line(where: str, status: int, counts: dict[str, int]) -> str:
+    line = f"{counts.get('passed', 0)} passed on {where}"
+    line += f" ({counts.get('in_browser', 0)} in the browser, {counts.get('with_broker', 0)} with the broker)"
+    if left_out := counts.get("left_out", 0):
+        line += f"; {left_out} for PostgreSQL alone left to it"
+    if counts.get("avoided", 0):
+        line += f"; {counts['avoided']} SKIPPED"
+    return f"{line}; FAILED with status {status}." if status else f"{line}; none failed, none skipped."
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

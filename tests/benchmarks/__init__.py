@@ -1,0 +1,1 @@
+"""What things cost, each against a floor that is measured in the same run. `make bench` prints it."""

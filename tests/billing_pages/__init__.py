@@ -1,0 +1,1 @@
+"""The billing pages of an account, and the words and pictures that explain an invoice."""

@@ -1,0 +1,232 @@
+"""What every test can ask for, and the house rules: nothing is skipped, and the run says what ran."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.apps import apps
+from django.conf import settings
+from django.db.backends.base.operations import BaseDatabaseOperations
+from django.db.backends.sqlite3.base import DatabaseWrapper
+from django.http.response import HttpResponseBase
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from pytest_django import DjangoAssertNumQueries
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.models import User
+from billing.models import Product
+from tests import browsing, services
+from tests.settings import FOLDER
+
+# The house rules
+
+PAGE_QUERIES = 12
+"""The most queries that any page may ask, however many rows it shows."""
+
+COUNTS = pytest.StashKey[dict[str, int]]()
+
+
+def on_postgres() -> bool:
+    """Whether this run is on PostgreSQL."""
+    return str(settings.DATABASES["default"]["ENGINE"]).endswith("postgresql")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, and count, the tests that only make sense on PostgreSQL when the run is on SQLite."""
+    left_out = [] if on_postgres() else [item for item in items if item.get_closest_marker("postgres")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+    counts = {
+        "left_out": len(left_out),
+        "in_browser": sum("browser" in getattr(item, "fixturenames", ()) for item in items),
+        "with_broker": sum("broker" in getattr(item, "fixturenames", ()) for item in items),
+    }
+    config.stash[COUNTS] = counts
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["counts"] = counts
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take over what a worker process of pytest-xdist counted; each collects all tests, so any one will do."""
+    counts = getattr(node, "workeroutput", {}).get("counts")
+    if counts:
+        node.config.stash[COUNTS] = counts
+
+
+def pytest_unconfigure() -> None:
+    """Remove the run's data: pytest-xdist ends its processes too abruptly for what waits for their exit."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail the run when a test was skipped or expected to fail: a test that does not run guards nothing."""
+    if hasattr(session.config, "workeroutput"):
+        return
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    stats = {name: len(reports) for name, reports in reporter.stats.items()} if reporter else {}
+    avoided = sum(stats.get(name, 0) for name in ("skipped", "xfailed", "xpassed"))
+    if avoided and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter.write_line(
+            f"\n{avoided} tests were skipped or expected to fail, which fails the run.", red=True
+        )
+    if report := os.environ.get("TEST_REPORT"):
+        counts = session.config.stash.get(COUNTS, {})
+        Path(report).write_text(json.dumps({"passed": stats.get("passed", 0), "avoided": avoided, **counts}))
+
+
+# The database
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_lifts_the_locks() -> Iterator[None]:
+    """Let tests with real transactions empty SQLite's tables, where triggers refuse every DELETE (ACC-5, INV-1).
+
+    PostgreSQL truncates, which those triggers do not hear of. Nothing else may take the locks off.
+    """
+    if on_postgres():
+        yield
+        return
+    flush = DatabaseWrapper.ops_class.execute_sql_flush
+
+    def execute_sql_flush(operations: BaseDatabaseOperations, statements: list[str]) -> None:
+        with operations.connection.cursor() as cursor:
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            triggers = cursor.fetchall()
+            for name, _ in triggers:
+                cursor.execute(f'DROP TRIGGER "{name}"')
+            try:
+                flush(operations, statements)
+            finally:
+                for _, definition in triggers:
+                    cursor.execute(definition)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseWrapper.ops_class, "execute_sql_flush", execute_sql_flush)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _what_migrations_loaded(request: pytest.FixtureRequest) -> None:
+    """Put the catalogue and the staff groups back: tests with real transactions leave empty tables behind."""
+    transactional = {"transactional_db", "live_server", "panel"} & set(request.fixturenames)
+    marker = request.node.get_closest_marker("django_db")
+    if not transactional and not (marker and marker.kwargs.get("transaction")):
+        return
+    request.getfixturevalue("transactional_db")
+    if not Product.objects.exists():
+        import_module("billing.migrations.0002_catalogue").load(apps, None)
+        import_module("billing.migrations.0008_sell_contact_center").sell(apps, None)
+        import_module("accounts.migrations.0002_staff_groups").make(apps, None)
+
+
+@pytest.fixture
+def opens_cheaply(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> Callable[[Client, str], HttpResponseBase]:
+    """``opens_cheaply(client, address)`` opens a page: status 200, and no more queries than a page may have."""
+
+    def opens(client: Client, address: str) -> HttpResponseBase:
+        with django_assert_max_num_queries(PAGE_QUERIES):
+            response = client.get(address)
+        assert response.status_code == 200
+        return response
+
+    return opens
+
+
+# A broker
+
+
+@pytest.fixture(scope="session")
+def _broker_server() -> Iterator[services.Service]:
+    with services.broker(os.environ.get("TEST_BROKER_URL")) as server:
+        yield server
+
+
+@pytest.fixture
+def broker(_broker_server: services.Service, worker_number: int) -> Iterator[str]:
+    """The address of an empty broker that speaks the Redis protocol, for ``BROKER_URL`` or ``CACHE_URL``."""
+    url = f"{_broker_server.url}?db={worker_number}" if "?" not in _broker_server.url else _broker_server.url
+    with redis.Redis.from_url(url) as client:
+        # One that was named may hold what somebody wants to keep. Ours may hold what a process that was
+        # still ending wrote after its test.
+        if not os.environ.get("TEST_BROKER_URL"):
+            client.flushdb()
+        assert client.dbsize() == 0, "the broker that TEST_BROKER_URL names is not empty"
+        yield url
+        client.flushdb()
+
+
+@pytest.fixture(scope="session")
+def worker_number() -> int:
+    """0 for the first process of the run, 1 for the second, and so on."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
+# A browser
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium, without a window, with a home of its own."""
+    home = str(tmp_path_factory.mktemp("home"))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=services.chromium(),
+            env={**os.environ, "HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home},
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser nobody is signed in with: 1440 wide, US English, UTC, without animation."""
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 900}, locale="en-US", timezone_id="UTC", reduced_motion="reduce"
+    )
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, panel: LiveServer) -> Iterator[Page]:
+    """A page of that browser; addresses are the panel's.
+
+    The test fails when the page logs an error (a refused inline style is one), lacks a file it asked for, or asks
+    another host for anything.
+    """
+    page = context.new_page()
+    faults = browsing.watch(page, panel.url)
+    yield page
+    assert not faults, "\n".join(faults)
+
+
+@pytest.fixture
+def panel(live_server: LiveServer) -> LiveServer:
+    """The panel, served on a port of its own from the test's database; ``panel.url`` begins its addresses."""
+    return live_server
+
+
+@pytest.fixture
+def sign_in(context: BrowserContext, panel: LiveServer) -> Callable[[User], None]:
+    """``sign_in(user)`` signs the browser in, without the sign-in page."""
+
+    def sign_in(user: User) -> None:
+        client = Client()
+        client.force_login(user)
+        session = client.cookies[settings.SESSION_COOKIE_NAME]
+        context.add_cookies([{"name": session.key, "value": session.value, "url": panel.url}])
+
+    return sign_in

@@ -1,0 +1,1 @@
+"""Tests of the pages that put the apps together, and of how the panel is run."""

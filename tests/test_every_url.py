@@ -1,0 +1,499 @@
+"""Every address of the panel, with every role: who gets in, who does not, and that nothing changes (ACC-1 to ACC-4).
+
+PAGES says for each URL name what is expected. An address without a row fails the test, and so does a row without
+an address. A new page is one line: its name, and `for_members`, `for_admins`, `for_billing`, `form`, `billing_form`,
+`button`, `for_staff`, `staff_form`, `staff_button` or `open_to_all`. What its address needs beside the account is
+given as the name of something that a `Side` has (`pk="end_user.pk"`). The other side's is then asked for under the
+own account too, and must be 404.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import reduce
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.http.response import HttpResponseBase, StreamingHttpResponse
+from django.test import Client
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+from pytest_django import DjangoAssertNumQueries, DjangoDbBlocker
+
+from accounts.links import link_tokens
+from accounts.mail import queue_mail
+from accounts.models import Account, Brand, EndUser, Location, Membership, OutgoingMail, Role, User
+from accounts.permissions import FINANCE, ONBOARDING, STAFF_GROUPS, SUPPORT
+from billing.invoicing import bill_due, start_run
+from billing.licences import add_licences, assign_licence
+from billing.models import Invoice, InvoiceRun, Product
+from telephony.contact_center import add_items, install
+from telephony.models import Edition, Number, Service, ServiceKind
+from telephony.numbers import add_number, assign_number
+from telephony.services import add_service
+from tests import factories
+from tests.conftest import PAGE_QUERIES
+from tests.factories import AT, TESTS
+
+PRICED_QUERIES = 40
+
+MEMBERS = (Role.OWNER, Role.ADMIN, Role.BILLING, Role.READ_ONLY)
+ALL_BUT_BILLING = frozenset({Role.OWNER, Role.ADMIN, Role.READ_ONLY})
+ADMINS = frozenset({Role.OWNER, Role.ADMIN})
+BILLING_ADMINS = frozenset({Role.OWNER, Role.ADMIN, Role.BILLING})
+
+
+# What is expected
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is expected of one address.
+
+    `readers` and `writers`: who may GET and who may POST, as roles, staff groups or the words `anonymous` and
+    `stranger`. `needs`: the kwargs beside `account`, as paths into a `Side`. `opens`: the status for readers.
+    `refuses`: the status for the signed in who are neither. `query`: what follows the address, as a format of a `Side`.
+    """
+
+    readers: frozenset[str] = frozenset()
+    writers: frozenset[str] = frozenset()
+    needs: Mapping[str, str] = field(default_factory=dict)
+    opens: int = 200
+    refuses: int = 404
+    is_of_account: bool = True
+    is_read: bool = True
+    query: str = ""
+    queries: int = PAGE_QUERIES
+
+
+def for_members(opens: int = 200, **needs: str) -> Page:
+    """A page of the account that all but the billing role look at; nothing is written on it."""
+    return Page(ALL_BUT_BILLING | STAFF_GROUPS, needs=needs, opens=opens)
+
+
+def for_admins(opens: int = 200, **needs: str) -> Page:
+    """A page of the account for owners and admins, and for staff to look at."""
+    return Page(ADMINS | STAFF_GROUPS, needs=needs, opens=opens)
+
+
+def for_billing(opens: int = 200, **needs: str) -> Page:
+    """A billing page: all members look at it."""
+    return Page(frozenset(MEMBERS) | STAFF_GROUPS, needs=needs, opens=opens)
+
+
+def form(opens: int = 200, **needs: str) -> Page:
+    """A page whose only use is to write: owners and admins, and nobody else even opens it."""
+    return Page(ADMINS, ADMINS, needs, opens=opens)
+
+
+def billing_form(opens: int = 200, **needs: str) -> Page:
+    """A page to write on that the billing role may use too."""
+    return Page(BILLING_ADMINS, BILLING_ADMINS, needs, opens=opens)
+
+
+def priced(page: Page) -> Page:
+    """A page that says what an action costs by doing it and taking it back, which asks what the action asks."""
+    return replace(page, queries=PRICED_QUERIES)
+
+
+def button(**needs: str) -> Page:
+    """An address that takes POST alone, from owners and admins."""
+    return Page(frozenset(), ADMINS, needs, is_read=False)
+
+
+def for_staff(*groups: str, opens: int = 200, **needs: str) -> Page:
+    """A page of these staff groups, 404 to all others (ACC-3)."""
+    return Page(frozenset(groups), needs=needs, opens=opens, is_of_account=False)
+
+
+def staff_form(*groups: str, opens: int = 200, **needs: str) -> Page:
+    """A page on which these staff groups write."""
+    return Page(frozenset(groups), frozenset(groups), needs, opens, is_of_account=False)
+
+
+def staff_button(*groups: str, **needs: str) -> Page:
+    """An address of the staff that takes POST alone."""
+    return Page(frozenset(), frozenset(groups), needs, is_of_account=False, is_read=False)
+
+
+def open_to_all(opens: int = 200, **needs: str) -> Page:
+    """A page that shows nothing of an account and asks for no sign-in."""
+    everybody = frozenset({*MEMBERS, *STAFF_GROUPS, "anonymous", "stranger"})
+    return Page(everybody, everybody, needs, opens, is_of_account=False)
+
+
+def for_signed_in(opens: int = 200, **needs: str) -> Page:
+    """A page for whoever is signed in, that shows each what is theirs."""
+    everybody = frozenset({*MEMBERS, *STAFF_GROUPS, "stranger"})
+    return Page(everybody, frozenset(), needs, opens, is_of_account=False)
+
+
+PAGES: dict[str, Page] = {
+    "healthz": open_to_all(),
+    "theme": Page(is_of_account=False, is_read=False, writers=open_to_all().writers),
+    "brand-css": open_to_all(slug="account.brand.slug"),
+    "style-guide": for_staff(*STAFF_GROUPS),
+    "help:index": open_to_all(),
+    "help:topic": open_to_all(slug="help_topic"),
+    "start": for_signed_in(opens=302),
+    "sign-in": Page(frozenset({"anonymous"}), open_to_all().writers, is_of_account=False, refuses=302),
+    "sign-out": Page(is_of_account=False, is_read=False, writers=open_to_all().writers),
+    "forgot-password": open_to_all(),
+    "set-password": open_to_all(opens=302, uidb64="invited_key", token="invited_token"),
+    "accounts:choose": for_signed_in(),
+    "accounts:end-users": for_members(),
+    "accounts:end-users-csv": for_members(),
+    "accounts:end-user": for_members(pk="end_user.pk"),
+    "accounts:end-user-add": form(),
+    "accounts:end-user-edit": form(pk="end_user.pk"),
+    "accounts:end-user-remove": form(pk="end_user.pk"),
+    "accounts:administrators": for_members(),
+    "accounts:administrator-add": form(),
+    "accounts:administrator-role": form(pk="membership.pk"),
+    "accounts:administrator-remove": form(pk="membership.pk"),
+    "accounts:administrator-link": button(pk="membership.pk"),
+    "accounts:administrator-link-shown": Page(ADMINS, opens=302),
+    "accounts:activity": for_admins(),
+    "accounts:activity-csv": for_admins(),
+    "home": for_members(),
+    "search": for_members(),
+    "billing:licences": for_members(),
+    "billing:licence-add": priced(form()),
+    "billing:licence-remove": priced(form()),
+    "billing:end-user-licences": form(pk="end_user.pk"),
+    "billing:overview": for_billing(),
+    "billing:next-invoice": for_billing(),
+    "billing:charges": for_billing(),
+    "billing:charges-csv": for_billing(),
+    "billing:invoices": for_billing(),
+    "billing:invoices-csv": for_billing(),
+    "billing:invoice": for_billing(number="invoice.number"),
+    "billing:invoice-csv": for_billing(number="invoice.number"),
+    "telephony:numbers": for_members(),
+    "telephony:numbers-csv": for_members(),
+    "telephony:numbers-bulk": button(),
+    "telephony:number-add": form(),
+    "telephony:number-assign-to": replace(form(), query="to=end-user:{0.end_user.pk}"),
+    "telephony:number": for_members(pk="number.pk"),
+    "telephony:number-assign": form(pk="number.pk"),
+    "telephony:number-swap": form(pk="number.pk"),
+    "telephony:number-park": priced(form(pk="number.pk")),
+    "telephony:number-release": priced(form(pk="number.pk")),
+    "telephony:services": for_members(),
+    "telephony:services-csv": for_members(),
+    "telephony:service-add": form(),
+    "telephony:service": for_members(pk="service.pk"),
+    "telephony:service-edit": form(pk="service.pk"),
+    "telephony:service-remove": priced(form(pk="service.pk")),
+    "telephony:contact-center": for_members(),
+    "telephony:contact-center-install": form(opens=302),
+    "telephony:contact-center-ready": button(),
+    "telephony:contact-center-test-call": button(),
+    "telephony:contact-center-subscription": for_members(),
+    "telephony:contact-center-add": priced(form()),
+    "telephony:contact-center-remove": priced(form()),
+    "telephony:contact-center-storage": form(),
+    "telephony:contact-center-users": replace(for_members(), writers=ADMINS),
+    "telephony:contact-center-numbers": for_members(),
+    "telephony:contact-center-toll-free": replace(for_members(), writers=ADMINS),
+    "finance:invoices": for_staff(FINANCE),
+    "finance:invoices-csv": for_staff(FINANCE),
+    "finance:lines-csv": for_staff(FINANCE),
+    "finance:totals": for_staff(FINANCE),
+    "finance:invoice": for_staff(FINANCE, number="invoice.number"),
+    "finance:pay": staff_form(FINANCE, number="invoice.number"),
+    "finance:void": staff_form(FINANCE, number="invoice.number"),
+    "finance:credit": staff_form(FINANCE, number="invoice.number"),
+    "staff:runs": for_staff(*STAFF_GROUPS),
+    "staff:run": for_staff(*STAFF_GROUPS, pk="run.pk"),
+    "staff:run-again": staff_button(FINANCE, pk="run.pk"),
+    "staff:runs-again": staff_button(FINANCE),
+    "staff:mail": for_staff(ONBOARDING, SUPPORT),
+    "staff:mail-message": for_staff(ONBOARDING, SUPPORT, pk="mail.pk"),
+    "staff:mail-html": for_staff(ONBOARDING, SUPPORT, pk="mail.pk"),
+}
+
+# Django's own admin makes its addresses itself; what staff may do there is the business of tests/accounts/test_admin.
+ADMIN_PAGES = "admin:*"
+
+
+# The world in which they are asked
+
+
+@dataclass
+class Side:
+    """One account with something of everything in it. Rows of PAGES name what is in here."""
+
+    account: Account
+    people: dict[str, User]
+    membership: Membership
+    invited: User
+    end_user: EndUser
+    location: Location
+    product: Product
+    number: Number
+    parked: Number
+    service: Service
+    mail: OutgoingMail
+    invoice: Invoice = field(init=False)
+    run: InvoiceRun = field(init=False)
+    help_topic: str = "billing"
+
+    @property
+    def invited_key(self) -> str:
+        """The person in a link to choose a password."""
+        return urlsafe_base64_encode(force_bytes(self.invited.pk))
+
+    @property
+    def invited_token(self) -> str:
+        """The secret in that link."""
+        return link_tokens.make_token(self.invited)
+
+    def named(self, path: str) -> Any:
+        """What a row of PAGES names, such as `end_user.pk`."""
+        return reduce(getattr, path.split("."), self)
+
+
+def side(brand: Brand, slug: str, place: int) -> Side:
+    """An account with people in every role, an end user with a licence and a number, a service, a contact center."""
+    account = factories.AccountFactory(brand=brand, slug=slug, name=f"{slug.title()} Ltd")
+    people: dict[str, User] = {role: factories.member(account, role) for role in MEMBERS}
+    invited = User.objects.create_user(f"new@{slug}.example", full_name=f"New at {slug}")
+    membership = factories.MembershipFactory(account=account, user=invited, role=Role.READ_ONLY)
+    end_user = factories.EndUserFactory(account=account, name=f"Uma of {slug}", extension=f"100{place}")
+    product = Product.objects.get(pk="uc-licence")
+    add_licences(account, product, 2, actor=TESTS, at=AT)
+    assign_licence(end_user, product, actor=TESTS, at=AT)
+    number = add_number(account, f"+1212555010{place}", actor=TESTS, at=AT)
+    assign_number(number, to=end_user, actor=TESTS, at=AT)
+    install(account, Edition.PRO, actor=TESTS, at=AT)
+    add_items(account, Product.objects.get(pk="cc-channel-chat"), 1, actor=TESTS, at=AT)
+    return Side(
+        account=account,
+        people=people,
+        membership=membership,
+        invited=invited,
+        end_user=end_user,
+        location=factories.LocationFactory(account=account),
+        product=product,
+        number=Number.objects.get(pk=number.pk),
+        parked=add_number(account, f"+1212555020{place}", actor=TESTS, at=AT),
+        service=add_service(account, ServiceKind.HUNT_GROUP, f"Sales of {slug}", actor=TESTS, at=AT),
+        mail=queue_mail(account, "contact-center-activated", [f"owner@{slug}.example"], {}, at=AT)[0],
+    )
+
+
+def bill(*sides: Side) -> None:
+    """Run the invoices that are due, and give each side its last one."""
+    as_of = AT + timedelta(days=40)
+    run = start_run(as_of, trigger=InvoiceRun.Trigger.COMMAND, by="tests", at=as_of)
+    bill_due(run, at=as_of)
+    for each in sides:
+        each.run = InvoiceRun.objects.get(pk=run.pk)
+        each.invoice = Invoice.objects.filter(account=each.account).latest("pk")
+
+
+@dataclass
+class World:
+    """Two accounts of one brand that must not know of each other, and the staff."""
+
+    ours: Side
+    theirs: Side
+    staff: dict[str, User]
+
+    def client(self, persona: str) -> Client:
+        """A browser in which this persona is signed in."""
+        client = Client()
+        user = {**self.ours.people, **self.staff, "stranger": self.theirs.people[Role.OWNER]}.get(persona)
+        if user is not None:
+            client.force_login(user)
+        return client
+
+
+PERSONAS = (*MEMBERS, *sorted(STAFF_GROUPS), "stranger", "anonymous")
+
+
+@pytest.fixture(scope="module")
+def _built(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    """Built once: each test works in a transaction inside this one, and takes back what it did."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        brand = factories.BrandFactory()
+        groups = {group: factories.staff(group) for group in (ONBOARDING, FINANCE, SUPPORT)}
+        world = World(side(brand, "ours", 1), side(brand, "theirs", 2), groups)
+        bill(world.ours, world.theirs)
+        yield world
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def world(_built: World, db: None) -> World:
+    return _built
+
+
+def everything() -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table of the panel, to see that nothing changed."""
+    labels = ("accounts", "billing", "telephony", "hardware")
+    models = [model for label in labels for model in apps.get_app_config(label).get_models()]
+    rows = {model._meta.label: list(model._default_manager.order_by("pk").values_list()) for model in models}
+    # Signing in is written by the test itself.
+    users = User.objects.order_by("pk").values_list("pk", "email", "password", "is_staff", "is_active")
+    return {**rows, "accounts.User": list(users), "auth.Group": list(Group.objects.values_list())}
+
+
+def patterns(found: list[URLPattern | URLResolver], namespace: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """Every address with its full name."""
+    for pattern in found:
+        if isinstance(pattern, URLResolver):
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            yield from patterns(pattern.url_patterns, inner)
+        else:
+            yield f"{namespace}{pattern.name or pattern.pattern}", pattern
+
+
+ADDRESSES = dict(patterns(get_resolver().url_patterns))
+OWN_ADDRESSES = sorted(name for name in ADDRESSES if not fnmatch.fnmatch(name, ADMIN_PAGES))
+
+
+def address(name: str, page: Page, account: Account, needs: Side) -> str:
+    """The address of a page, under an account, with what it needs from a side."""
+    kwargs = {key: needs.named(path) for key, path in page.needs.items()}
+    if page.is_of_account:
+        kwargs["account"] = account.slug
+    query = f"?{page.query.format(needs)}" if page.query else ""
+    return reverse(name, kwargs=kwargs) + query
+
+
+def body(response: HttpResponseBase) -> bytes:
+    """All that was answered."""
+    if isinstance(response, StreamingHttpResponse):
+        return b"".join(response)
+    return bytes(getattr(response, "content", b""))
+
+
+# The tests
+
+
+def test_every_address_has_a_row() -> None:
+    """An address that PAGES does not know is an address nobody thought about."""
+    unknown = [name for name in OWN_ADDRESSES if name not in PAGES]
+    gone = [name for name in PAGES if name not in ADDRESSES]
+    assert not unknown, f"add a row to PAGES for: {', '.join(unknown)}"
+    assert not gone, f"PAGES has rows for what is no address: {', '.join(gone)}"
+
+
+@pytest.mark.parametrize("name", [name for name in OWN_ADDRESSES if name in PAGES])
+class TestAddress:
+    """One address, asked by everybody."""
+
+    def test_get(
+        self, name: str, world: World, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        """ACC-1, ACC-3, ACC-4: who opens the page, at no more queries than a page may ask, and changes nothing."""
+        page = PAGES[name]
+        url = address(name, page, world.ours.account, world.ours)
+        before = everything()
+        for persona in PERSONAS:
+            client = world.client(persona)
+            with django_assert_max_num_queries(page.queries):
+                response = client.get(url)
+                answer = body(response)
+            expected = self.expected(page, persona, page.readers, page.opens)
+            if not page.is_read and persona not in {"anonymous", "stranger"}:
+                # Nobody reads it; whoever may not write either may as well be told that.
+                assert response.status_code in {405, 403, 404}, f"{persona} gets {response.status_code}"
+                continue
+            allowed = {expected} if page.is_read else {expected, 405}
+            assert response.status_code in allowed, f"{persona} gets {response.status_code}, not {expected}"
+            if persona in {"anonymous", "stranger"} and page.is_of_account:
+                assert world.ours.account.name.encode() not in answer, f"the name leaks to {persona} (ACC-4)"
+        assert everything() == before
+
+    def test_post(self, name: str, world: World) -> None:
+        """ACC-4: who may not write is refused, and nothing changes."""
+        page = PAGES[name]
+        url = address(name, page, world.ours.account, world.ours)
+        before = everything()
+        for persona in PERSONAS:
+            if persona in page.writers:
+                continue
+            response = world.client(persona).post(url, {"role": Role.OWNER, "quantity": "1"})
+            expected = self.expected(page, persona, frozenset(), 0)
+            # A page on which nothing is written at all may say so (405) to those who may look.
+            allowed = {expected} if page.writers else {expected, 405}
+            assert response.status_code in allowed, f"{persona} gets {response.status_code}, not {expected}"
+            assert everything() == before, f"{persona} changed something"
+
+    def test_empty_post(self, name: str, world: World) -> None:
+        """Nothing sent is answered with a message, never with an error of the panel."""
+        page = PAGES[name]
+        for persona in sorted(page.writers):
+            url = address(name, page, world.ours.account, world.ours)
+            response = world.client(persona).post(url)
+            assert response.status_code < 500, f"{persona} gets {response.status_code}"
+
+    def test_other_accounts_things(self, name: str, world: World) -> None:
+        """ACC-4: what belongs to another account is not found under the own one, by looking nor by writing."""
+        page = PAGES[name]
+        if not (page.is_of_account and (page.needs or page.query)):
+            return
+        client = world.client(Role.OWNER)
+        url = address(name, page, world.ours.account, world.theirs)
+        before = everything()
+        got, posted = client.get(url), client.post(url, {"role": Role.OWNER, "quantity": "1"})
+        assert got.status_code in ({404} if page.is_read else {404, 405})
+        assert posted.status_code in ({404} if page.writers else {404, 405})
+        for answer in (got, posted):
+            assert world.theirs.account.name.encode() not in body(answer)
+        assert everything() == before
+
+    def test_bad_parameters(self, name: str, world: World) -> None:
+        """Nonsense in the address is answered with a page or a 4xx."""
+        page = PAGES[name]
+        url = address(name, page, world.ours.account, world.ours)
+        for persona in sorted(page.readers & {Role.OWNER, FINANCE})[:1]:
+            client = world.client(persona)
+            for query in (
+                "q=%00%22'",
+                "after=!!",
+                "before=WzFd",
+                "sort=nope&state=?",
+                "page=-1&first=2026-99-99",
+            ):
+                response = client.get(f"{url}{'&' if '?' in url else '?'}{query}")
+                body(response)
+                assert response.status_code < 500, query
+
+    @staticmethod
+    def expected(page: Page, persona: str, those: frozenset[str], opens: int) -> int:
+        """The status for a persona: in, on to signing in, not there, or not allowed."""
+        if persona in those:
+            return opens
+        if persona == "anonymous":
+            return 302
+        if page.is_of_account and persona != "stranger":
+            return 403
+        return page.refuses
+
+
+@pytest.mark.parametrize("name", sorted(name for name in ADDRESSES if fnmatch.fnmatch(name, ADMIN_PAGES)))
+def test_administration_is_for_staff(name: str, world: World) -> None:
+    """ACC-3: no customer finds the administration, whatever its address."""
+    try:
+        url = reverse(name, kwargs=dict.fromkeys(ADDRESSES[name].pattern.converters, 1))
+    except NoReverseMatch:
+        # Those that take part of the address without naming it.
+        url = "/admin/anything/else/"
+    for persona in (*MEMBERS, "stranger"):
+        client = world.client(persona)
+        assert client.get(url).status_code == 404, persona
+        assert client.post(url).status_code == 404, persona
+    anonymous = world.client("anonymous")
+    assert anonymous.get(url).status_code == 302
+    assert anonymous.get(url).headers["Location"].startswith("/sign-in/")

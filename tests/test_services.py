@@ -1,0 +1,99 @@
+"""What tests bring along themselves: it works from the wheels alone, and it leaves nothing behind."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from tests import services
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def _no_programs_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_SERVERS", "wheel")
+
+
+@pytest.mark.usefixtures("_no_programs_of_the_machine")
+def test_postgres_of_the_wheel() -> None:
+    with services.postgres() as server:
+        assert "(wheel)" in server.description
+        with psycopg.connect(server.url.replace("/panel", "/postgres")) as connection:
+            row = connection.execute(
+                "select current_setting('fsync'), current_setting('listen_addresses')"
+            ).fetchone()
+            assert row == ("off", "")
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(server.url)
+
+
+@pytest.mark.usefixtures("_no_programs_of_the_machine")
+def test_broker_of_the_wheel() -> None:
+    with services.broker() as server:
+        assert server.description.startswith("Valkey")
+        with redis.Redis.from_url(server.url) as client:
+            client.set("key", "value")
+            assert client.get("key") == b"value"
+    with pytest.raises(redis.ConnectionError):
+        redis.Redis.from_url(server.url).ping()
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    with services.ExitingServer(tmp_path / "log") as server:
+        server.start(["/bin/sh", "-c", "echo no room on the device; exit 1"])
+        with pytest.raises(services.Missing, match="no room on the device"):
+            server.wait_until_ready(lambda: str(redis.Redis(unix_socket_path=str(tmp_path / "none")).ping()))
+
+
+HOLD = """
+import time
+from tests import services
+with services.broker() as server:
+    print(server.url, flush=True)
+    time.sleep(300)
+"""
+
+
+def test_a_server_ends_with_a_run_that_was_killed() -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", HOLD],
+        cwd=ROOT,
+        env={**os.environ, "TEST_SERVERS": "wheel"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout is not None
+    url = run.stdout.readline().strip()
+    with redis.Redis.from_url(url) as client:
+        assert client.ping()
+        run.kill()
+        run.communicate()
+        # The server ends with it; who is killed leaves the folder.
+        shutil.rmtree(Path(url.removeprefix("unix://")).parent)
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            try:
+                client.ping()
+            except redis.ConnectionError:
+                return
+            time.sleep(0.05)
+    pytest.fail("the server outlived the run")
+
+
+@pytest.mark.usefixtures("_no_programs_of_the_machine")
+def test_a_copy_of_the_wheels_postgres_finds_its_libraries(tmp_path: Path) -> None:
+    """A checkout in root's home is closed to the user that PostgreSQL runs as, who is then given a copy."""
+    binaries, _ = services.find_postgres()
+    copied = services.copy_programs(binaries, tmp_path)
+    assert tmp_path in copied.parents
+    for name in ("postgres", "initdb"):
+        done = subprocess.run([copied / name, "--version"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "PostgreSQL" in done.stdout
