@@ -52,7 +52,7 @@ def add_member(
             raise Refused(f"{user} is a member already. Change the role in the list instead.", field="email")
         elif not user.is_active:
             raise Refused("This person's sign-in was switched off by support.", field="email")
-        elif not user.has_usable_password() and user.memberships.exists():
+        elif not user.has_usable_password() and (user.partner_id or user.memberships.exists()):
             raise Refused(
                 "This person was invited elsewhere and has not signed in yet. "
                 "Add them once they have chosen a password.",
@@ -127,8 +127,8 @@ def remove_member(membership: Membership, *, actor: Actor, at: datetime) -> None
 def grant_link(membership: Membership, *, actor: Actor, at: datetime) -> User:
     """Whose password may be chosen anew by a link that the actor passes on; writes that one was made.
 
-    Raises Refused where the link would open more than this account: for staff, for members of other
-    accounts, for owners unless an owner asks, and for oneself.
+    Raises Refused where the link would open more than this account: for staff, for people of a partner,
+    for members of other accounts, for owners unless an owner asks, and for oneself.
     """
     with transaction.atomic():
         account = _locked(membership.account)
@@ -137,7 +137,7 @@ def grant_link(membership: Membership, *, actor: Actor, at: datetime) -> User:
         if actor.user == user:
             raise Refused("A link for yourself has to come from somebody else.")
         _check_may_alter(account, Role(membership.role), actor)
-        reaches_further = user.memberships.exclude(account=account).exists()
+        reaches_further = bool(user.partner_id) or user.memberships.exclude(account=account).exists()
         if user.is_staff or not user.is_active or reaches_further:
             raise Refused(
                 f"{user} signs in to more than this account, so a link of yours cannot "

@@ -77,6 +77,26 @@ class Brand(models.Model):
         return self.name
 
 
+class Partner(models.Model):
+    """An organisation that sells to accounts under a brand; its people sign in for it (ACC-2)."""
+
+    brand = models.ForeignKey(
+        Brand, on_delete=models.PROTECT, related_name="partners", help_text="The brand it sells under."
+    )
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=60, unique=True)
+    email = models.EmailField("contact e-mail")
+    is_active = models.BooleanField(
+        default=True, help_text="Switched off, its people open none of the accounts it has access to."
+    )
+
+    class Meta:
+        ordering = ("name", "pk")
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class UserManager(BaseUserManager["User"]):
     """Makes users with a normalised address and a hashed (or unusable) password."""
 
@@ -106,6 +126,14 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     is_active = models.BooleanField(default=True)
     joined_at = models.DateTimeField(null=True, blank=True)
+    partner = models.ForeignKey(
+        Partner,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="people",
+        help_text="The partner organisation that the person works for, if any. Staff work for none.",
+    )
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -120,6 +148,11 @@ class User(AbstractBaseUser, PermissionsMixin):
                 Lower("email"),
                 name="user_email_any_case",
                 violation_error_message="A person with this e-mail address signs in already.",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_staff=False) | Q(partner=None),
+                name="staff_work_for_no_partner",
+                violation_error_message="A person is either staff or works for a partner, never both.",
             ),
         )
 
@@ -201,6 +234,42 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.get_role_display()}"
+
+
+class PartnerLevel(models.TextChoices):
+    """What a partner's people may do in an account (ACC-2)."""
+
+    FULL = "full", "Full administration"
+    READ_ONLY = "read-only", "Read-only"
+
+
+class PartnerAccess(models.Model):
+    """A partner's place in an account. At most one of an account's is the first (ACC-2)."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="partner_accesses")
+    partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="accesses")
+    level = models.CharField(max_length=10, choices=PartnerLevel.choices)
+    is_first = models.BooleanField(
+        default=False, help_text="It came in when the account had no partner: its full administration stays."
+    )
+    since = models.DateTimeField(help_text="When it came in.")
+
+    class Meta:
+        verbose_name = "partner access"
+        verbose_name_plural = "partner accesses"
+        ordering = ("pk",)
+        constraints = (
+            models.UniqueConstraint(fields=("account", "partner"), name="one_access_a_partner"),
+            models.UniqueConstraint(
+                fields=("account",), condition=Q(is_first=True), name="one_first_partner_an_account"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_first=False) | Q(level="full"), name="first_partner_has_full_administration"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.partner}: {self.get_level_display()}"
 
 
 class Location(models.Model):

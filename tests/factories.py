@@ -10,7 +10,19 @@ from django.contrib.auth.models import Group
 from factory.django import DjangoModelFactory
 
 from accounts.end_users import add_end_user
-from accounts.models import Account, Brand, EndUser, Location, Membership, Role, User
+from accounts.models import (
+    Account,
+    Brand,
+    EndUser,
+    Location,
+    Membership,
+    Partner,
+    PartnerAccess,
+    PartnerLevel,
+    Role,
+    User,
+)
+from accounts.partners import bring_in_partner, lower_partner, raise_partner
 from accounts.trail import Actor
 from billing.opening import open_account
 
@@ -83,6 +95,42 @@ class MembershipFactory(DjangoModelFactory[Membership]):
     since = AT
 
 
+class PartnerFactory(DjangoModelFactory[Partner]):
+    """A partner organisation; without a brand of its own it sells under a new one."""
+
+    class Meta:
+        model = Partner
+
+    brand = factory.SubFactory(BrandFactory)
+    name = factory.Sequence(lambda n: f"Partner {n}")
+    slug = factory.Sequence(lambda n: f"partner-{n}")
+    email = factory.LazyAttribute(lambda partner: f"hello@{partner.slug}.example")
+
+
+class PartnerAccessFactory(DjangoModelFactory[PartnerAccess]):
+    """A partner's place in an account, brought in by the action: the account's first has full administration.
+
+    `level`: for a further partner, what an owner gives it afterwards.
+    """
+
+    class Meta:
+        model = PartnerAccess
+
+    account = factory.SubFactory(AccountFactory)
+    partner = factory.SubFactory(PartnerFactory, brand=factory.SelfAttribute("..account.brand"))
+
+    @classmethod
+    def _create(cls, model_class: type[PartnerAccess], *args: Any, **kwargs: Any) -> PartnerAccess:
+        at = kwargs.get("at", AT)
+        access = bring_in_partner(kwargs["account"], kwargs["partner"], actor=TESTS, at=at)
+        level = kwargs.get("level", access.level)
+        if level != access.level:
+            change = raise_partner if level == PartnerLevel.FULL else lower_partner
+            change(access, actor=TESTS, at=at)
+            access.refresh_from_db()
+        return access
+
+
 class LocationFactory(DjangoModelFactory[Location]):
     """A site of an account."""
 
@@ -122,3 +170,12 @@ def staff(*groups: str, **user: Any) -> User:
     person: User = UserFactory(is_staff=True, **user)
     person.groups.set(Group.objects.get_or_create(name=name)[0] for name in groups)
     return person
+
+
+def partner_user(account: Account, level: PartnerLevel = PartnerLevel.FULL, **user: Any) -> User:
+    """A user who works for a partner of the account: its first with full administration, or a further one."""
+    if level == PartnerLevel.READ_ONLY and not account.partner_accesses.exists():
+        PartnerAccessFactory(account=account)
+    access: PartnerAccess = PartnerAccessFactory(account=account, level=level)
+    found: User = UserFactory(partner=access.partner, **user)
+    return found
