@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
     closing: list[str] = []
     failed = False
     with ExitStack() as stack:
-        common, used = _browser_and_broker(stack, named_broker)
+        common, used = _browser_and_broker(named_broker)
         for database in databases:
             where, environment = f"SQLite {sqlite3.sqlite_version}", common
             if database == "postgres":
@@ -67,8 +67,11 @@ def main(arguments: list[str]) -> int:
     return int(failed)
 
 
-def _browser_and_broker(stack: ExitStack, named_broker: str | None) -> tuple[dict[str, str], str]:
+def _browser_and_broker(named_broker: str | None) -> tuple[dict[str, str], str]:
     """What tests have beside a database: as variables for them, and as a closing line.
+
+    A broker that is not named is started by each test for itself: what one test's worker still writes as it
+    ends is then never found by the next. Here it is only seen that there is one that starts.
 
     Where there is none, the tests that want it fail and say so, and the others still tell what they can.
     """
@@ -80,9 +83,10 @@ def _browser_and_broker(stack: ExitStack, named_broker: str | None) -> tuple[dic
     except services.Missing as missing:
         used.append(f"NO browser. {missing}.")
     try:
-        broker = stack.enter_context(services.broker(named_broker))
-        used.append(f"Broker: {broker.description}.")
-        environment["TEST_BROKER_URL"] = broker.url
+        with services.broker(named_broker) as broker:
+            used.append(f"Broker: {broker.description}.")
+        if named_broker:
+            environment["TEST_BROKER_URL"] = named_broker
     except services.Missing as missing:
         used.append(f"NO broker. {missing}.")
     return environment, " ".join(used)

@@ -147,24 +147,21 @@ def opens_cheaply(
 # A broker
 
 
-@pytest.fixture(scope="session")
-def _broker_server() -> Iterator[services.Service]:
-    with services.broker(os.environ.get("TEST_BROKER_URL")) as server:
-        yield server
-
-
 @pytest.fixture
-def broker(_broker_server: services.Service, worker_number: int) -> Iterator[str]:
-    """The address of an empty broker that speaks the Redis protocol, for ``BROKER_URL`` or ``CACHE_URL``."""
-    url = f"{_broker_server.url}?db={worker_number}" if "?" not in _broker_server.url else _broker_server.url
-    with redis.Redis.from_url(url) as client:
-        # One that was named may hold what somebody wants to keep. Ours may hold what a process that was
-        # still ending wrote after its test.
-        if not os.environ.get("TEST_BROKER_URL"):
-            client.flushdb()
-        assert client.dbsize() == 0, "the broker that TEST_BROKER_URL names is not empty"
-        yield url
-        client.flushdb()
+def broker(worker_number: int) -> Iterator[str]:
+    """The address of an empty broker that speaks the Redis protocol, for ``BROKER_URL`` or ``CACHE_URL``.
+
+    A server of the test's own, so that nothing which another test left running can write to it; one that
+    ``TEST_BROKER_URL`` names is shared, and has to be empty, since somebody may want to keep what it holds.
+    """
+    named = os.environ.get("TEST_BROKER_URL")
+    with services.broker(named) as server:
+        url = f"{server.url}?db={worker_number}" if "?" not in server.url else server.url
+        with redis.Redis.from_url(url) as client:
+            assert client.dbsize() == 0, "the broker that TEST_BROKER_URL names is not empty"
+            yield url
+            if named:
+                client.flushdb()
 
 
 @pytest.fixture(scope="session")
