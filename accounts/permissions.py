@@ -1,4 +1,4 @@
-"""Who may open which page, decided in one place for the whole panel (ACC-1, ACC-3, ACC-4).
+"""Who may open which page, decided in one place for the whole panel (ACC-1 to ACC-4).
 
 Every page of an account is wrapped in `account_page`, every page of the staff in `staff_page`. A
 view behind them gets an `AccountRequest` or a `StaffRequest` and asks nothing more about rights.
@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone, translation
 from django_htmx.http import HttpResponseClientRedirect
 
-from accounts.models import Account, Membership, Role, User
+from accounts.models import Account, Partner, Role, User
+from accounts.standing import standing_in, with_standing
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -57,14 +57,17 @@ class StaffRequest(HttpRequest):
 class AccountRequest(HttpRequest):
     """A request for a page of an account, let through by `account_page`.
 
-    `membership_role` is None for staff who look at an account that they are no member of. `at` is
-    the instant that the whole request counts as now, and `today` the account's own date of it.
+    `membership_role` is None for staff who look at an account that they are no member of. For somebody
+    who is here for a partner it is the role that the partner's place amounts to, and `via_partner` the
+    partner; None for members (ACC-2). `at` is the instant that the whole request counts as now, and
+    `today` the account's own date of it.
     """
 
     user: User
     htmx: HtmxDetails
     account: Account
     membership_role: Role | None
+    via_partner: Partner | None
     can_write: bool
     at: datetime
     today: date
@@ -103,10 +106,10 @@ def account_page(
     `read`: the roles that may look; `write`: those that may send POST and other unsafe methods.
     `is_form`: the page has no use but to write, so even opening it asks for `write`.
 
-    Nobody signed in: on to the sign-in page and back. No such account, or not a member of it: 404,
-    the same for both (ACC-4). A member whose role is not among those asked for: 403, and the view is
-    not entered. Staff of any group look at every page and write on none (ACC-3). The view runs in the
-    account's time zone and language; account, brand and membership cost one query.
+    Nobody signed in: on to the sign-in page and back. No such account, or neither a member of it nor of
+    one of its partners: 404, the same for all (ACC-2, ACC-4). A role that is not among those asked for:
+    403, and the view is not entered. Staff of any group look at every page and write on none (ACC-3).
+    The view runs in the account's time zone and language; account, brand and role cost one query.
     """
     readers, writers = frozenset(read), frozenset(write)
 
@@ -121,13 +124,14 @@ def account_page(
             asked = cast(AccountRequest, request)
             asked.account = account
             asked.membership_role = role
+            asked.via_partner = partner = standing_in(account).partner
             asked.can_write = role in writers
             asked.at = timezone.now()
             asked.today = account.local_date(asked.at)
             if role is not None and role not in readers:
-                raise NotAllowed(_no_business(role))
+                raise NotAllowed(_no_business(role, partner))
             if not asked.can_write and (is_form or request.method not in SAFE_METHODS):
-                raise NotAllowed(_only_looking(role))
+                raise NotAllowed(_only_looking(role, partner))
             with timezone.override(account.zone), translation.override(account.language):
                 return view(asked, *args, **kwargs)
 
@@ -168,18 +172,16 @@ def account_for(user: User, slug: str) -> tuple[Account, Role | None]:
 
     Raises Http404 for everything that is not to be seen, whether it exists or not (ACC-4).
     """
-    own_role = Membership.objects.filter(account=OuterRef("pk"), user=user).values("role")[:1]
     accounts: QuerySet[Account] = Account.objects.select_related("brand")
     for enrich in _fetched_with:
         accounts = enrich(accounts)
-    account = accounts.annotate(own_role=Subquery(own_role)).filter(slug=slug).first()
+    account = with_standing(accounts, user).filter(slug=slug).first()
     if account is None:
         raise Http404
-    if account.own_role is not None:
-        return account, Role(account.own_role)
-    if not is_in_group(user, *STAFF_GROUPS):
+    role = standing_in(account).role
+    if role is None and not is_in_group(user, *STAFF_GROUPS):
         raise Http404
-    return account, None
+    return account, role
 
 
 def staff_groups(user: User) -> frozenset[str]:
@@ -215,7 +217,9 @@ def to_sign_in(request: HttpRequest) -> HttpResponse:
     return HttpResponseClientRedirect(redirect.url) if htmx else redirect
 
 
-def _no_business(role: Role) -> str:
+def _no_business(role: Role, partner: Partner | None) -> str:
+    if partner is not None:
+        return f"{partner} has read-only access here: this page is for who administers the account."
     may = {
         Role.BILLING: "Your role here is Billing: it opens the billing pages, and no others.",
         Role.READ_ONLY: "Your role here is Read-only: this page is for owners and admins.",
@@ -223,9 +227,11 @@ def _no_business(role: Role) -> str:
     return may.get(role, f"Your role here, {role.label}, does not open this page.")
 
 
-def _only_looking(role: Role | None) -> str:
+def _only_looking(role: Role | None, partner: Partner | None) -> str:
     if role is None:
         return "You look at this account as staff. Only its members can change something here."
+    if partner is not None:
+        return f"{partner} has read-only access here: you can look at this account, and change nothing."
     if role is Role.READ_ONLY:
         return "Your role here is Read-only: you can look at this account, and change nothing."
     return f"Your role here, {role.label}, does not allow this change."

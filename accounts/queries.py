@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Count, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
-from accounts.models import Account, AuditEntry, EndUser, Membership, Role, User
+from accounts.models import Account, AuditEntry, EndUser, Membership, PartnerAccess, User
 from accounts.permissions import STAFF_GROUPS, is_in_group
+from accounts.standing import opened_by, with_standing
 
 SCHEDULED_TASKS = "tasks"
 # Nothing was done before and nothing will be after; the very first and last days have no beginning in UTC.
@@ -17,24 +18,16 @@ EARLIEST, LATEST = date(1900, 1, 1), date(2999, 12, 31)
 
 
 def visible_accounts(user: User, search: str = "") -> QuerySet[Account]:
-    """The accounts a person may open: those of the memberships, for staff all (ACC-1, ACC-3).
+    """The accounts a person may open: those of memberships and of a partner, for staff all (ACC-1 to ACC-3).
 
-    Each carries what `own_role` reads. `search` is looked for in name and address.
+    Each carries what `standing_in` reads. `search` is looked for in name and address.
     """
-    roles = Membership.objects.filter(account=OuterRef("pk"), user=user).values("role")[:1]
-    accounts = Account.objects.select_related("brand").annotate(own_role=Coalesce(Subquery(roles), Value("")))
-    accounts = accounts.filter(is_simulation=False)
+    accounts = with_standing(Account.objects.select_related("brand").filter(is_simulation=False), user)
     if not is_in_group(user, *STAFF_GROUPS):
-        accounts = accounts.filter(memberships__user=user)
+        accounts = accounts.filter(opened_by(user))
     for word in search.split():
         accounts = accounts.filter(Q(name__icontains=word) | Q(slug__icontains=word))
     return accounts
-
-
-def own_role(account: Account) -> Role | None:
-    """The role in an account of `visible_accounts`, None where staff look on."""
-    role = vars(account)["own_role"]
-    return Role(role) if role else None
 
 
 def end_users_of(
@@ -81,6 +74,13 @@ def members_of(account: Account) -> QuerySet[Membership]:
         .select_related("user", "account")
         .order_by("user__full_name", "pk")
     )
+
+
+def partners_of(account: Account) -> QuerySet[PartnerAccess]:
+    """The account's partners in the order in which they came in, each with `people`: how many sign in for it."""
+    signing_in = Count("partner__people", filter=Q(partner__people__is_active=True))
+    places = PartnerAccess.objects.filter(account=account).select_related("partner", "account")
+    return places.annotate(people=signing_in).order_by("since", "pk")
 
 
 def trail_of(

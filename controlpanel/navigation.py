@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
-from django.db.models import F
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from accounts.models import Account, Brand, Role, User
+from accounts.models import Account, Brand, Partner, Role, User
 from accounts.permissions import (
     ADMINS,
     ALL_BUT_BILLING,
@@ -28,6 +27,7 @@ from accounts.permissions import (
     SUPPORT,
     staff_groups,
 )
+from accounts.standing import opened_by, standing_in, with_standing
 from controlpanel.branding import chosen_theme, stylesheet_url
 from telephony.views.installed import Onboarding, onboarding_of
 
@@ -142,8 +142,11 @@ def address(url_name: str, **kwargs: str) -> str:
 
 
 def recent_accounts(user: User) -> list[Account]:
-    """The accounts for the switcher: the first few that the person is a member of, `own_role` with each. One query."""
-    own = Account.objects.filter(memberships__user=user).annotate(own_role=F("memberships__role"))
+    """The accounts for the switcher: the first few that are the person's own or a partner's. One query.
+
+    Each carries what `standing_in` reads.
+    """
+    own = with_standing(Account.objects.filter(opened_by(user)), user)
     own = own.select_related("brand").only("name", "slug", *(f"brand__{name}" for name in BRAND_IN_FRAME))
     return list(own.order_by("name", "pk")[: SWITCHER_ACCOUNTS + 1])
 
@@ -197,8 +200,15 @@ class Navigation:
     def member_role(self) -> Role | None:
         """The role in the account, None for staff looking on and outside of an account."""
         if getattr(self.request, "account", None) is None and self.account is not None:
-            return Role(getattr(self.account, "own_role", Role.READ_ONLY))
+            return standing_in(self.account).role or Role.READ_ONLY
         return cast("Role | None", getattr(self.request, "membership_role", None))
+
+    @cached_property
+    def via_partner(self) -> Partner | None:
+        """The partner organisation for which the person is in the account, None for members and staff (ACC-2)."""
+        if getattr(self.request, "account", None) is None and self.account is not None:
+            return standing_in(self.account).partner
+        return cast("Partner | None", getattr(self.request, "via_partner", None))
 
     @cached_property
     def staff_groups(self) -> frozenset[str]:
@@ -263,7 +273,7 @@ class Navigation:
 
     def _landing(self, account: Account) -> str:
         """Where an account opens: its home, for the billing role its billing pages."""
-        role = self.member_role if account == self.account else getattr(account, "own_role", None)
+        role = self.member_role if account == self.account else standing_in(account).role
         name = "billing:overview" if role == Role.BILLING else "home"
         return address(name, account=account.slug) or "/"
 
@@ -274,6 +284,10 @@ class Navigation:
             return None
         if self.member_role is None:
             return Place(gettext("Staff view, read-only"), "", "eye")
+        if self.via_partner is not None:
+            if self.member_role == Role.READ_ONLY:
+                return Place(gettext("Partner: read-only"), "", "eye")
+            return Place(gettext("Partner: full administration"), "", "handshake")
         if self.member_role == Role.READ_ONLY:
             return Place(gettext("Read-only"), "", "eye")
         if self.member_role == Role.BILLING:

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_safe
 from accounts.models import Account, Role, User
 from accounts.paging import chosen_order, page_of
 from accounts.permissions import FINANCE, staff_groups
-from accounts.queries import own_role, visible_accounts
+from accounts.queries import visible_accounts
+from accounts.standing import standing_in
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -32,14 +33,14 @@ def start(request: HttpRequest) -> HttpResponse:
     if not groups:
         accounts = visible_accounts(user)[:2]
         if len(accounts) == 1:
-            return redirect(landing_url(accounts[0], own_role(accounts[0])))
+            return redirect(landing_url(accounts[0], standing_in(accounts[0]).role))
     return redirect("accounts:choose")
 
 
 @require_safe
 @login_required
 def choose(request: HttpRequest) -> HttpResponse:
-    """The accounts a person may open: the memberships, for staff all; searched by name or address."""
+    """The accounts a person may open: of memberships and a partner, for staff all; searched by name or address."""
     user = cast(User, request.user)
     search = request.GET.get("q", "").replace("\0", "").strip()[:MAX_SEARCH]
     accounts = visible_accounts(user, search)
@@ -47,12 +48,13 @@ def choose(request: HttpRequest) -> HttpResponse:
     page = page_of(accounts, order=order, query=request.GET)
     is_staff = bool(staff_groups(user))
     rows = [
-        {"account": account, "url": landing_url(account, role), "role": role.label if role else ""}
-        for account, role in ((account, own_role(account)) for account in page.rows)
+        {"account": account, "url": landing_url(account, standing.role), "role": standing.label}
+        for account, standing in ((account, standing_in(account)) for account in page.rows)
     ]
     context = {
         "layout": "layouts/page.html" if is_staff else "layouts/bare.html",
         "is_staff_list": is_staff,
+        "is_of_partner": user.partner_id is not None,
         "page": page,
         "rows": rows,
         "search": search,
