@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from accounts.extensions import example
 from accounts.mail import KINDS
-from accounts.models import Account, Location, Role, User
+from accounts.models import Account, Location, PartnerLevel, Role, User
 from accounts.queries import SCHEDULED_TASKS
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ ROLES: Final = {
     Role.ADMIN: "everything but who owns the account",
     Role.BILLING: "the billing pages only",
     Role.READ_ONLY: "looks at all pages, changes nothing",
+}
+
+PARTNER_LEVELS: Final = {
+    PartnerLevel.FULL: "Does what an admin does, but makes no owners and decides nothing about partners",
+    PartnerLevel.READ_ONLY: "Looks at every page except Activity, and changes nothing",
 }
 
 

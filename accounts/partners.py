@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from accounts.models import Account, Partner, PartnerAccess, PartnerLevel, Role
+from accounts.models import Account, Partner, PartnerAccess, PartnerLevel, Role, User
 from accounts.refusals import Refused
 from accounts.trail import Actor, record
 
@@ -72,7 +72,7 @@ def remove_partner(access: PartnerAccess, *, actor: Actor, at: datetime) -> None
         account = _locked(access.account)
         access = _found(account, access)
         _check_may_decide(account, access, actor)
-        if access.is_first and not _has_role(account, actor, Role.OWNER):
+        if access.is_first and _role_of(account, actor) is not Role.OWNER:
             raise Refused("Only an owner can remove the account's first partner.", rule="ACC-2")
         record(
             account,
@@ -84,6 +84,18 @@ def remove_partner(access: PartnerAccess, *, actor: Actor, at: datetime) -> None
             before={"partner": access.partner.name, "level": access.level},
         )
         access.delete()
+
+
+def may_decide(access: PartnerAccess, user: User | None, role: Role | None) -> bool:
+    """Whether a member with this role raises, lowers and removes the partner; `user` None: a task or command.
+
+    Partners are the customer's to decide about: never their own, nor other partners' or the provider's.
+    Whoever administers for a partner can make a colleague an admin, but never an owner. So a person
+    who works for a partner decides as an owner, or not at all, and about the own organisation never.
+    """
+    if user is None or user.partner_id is None:
+        return role in (Role.OWNER, Role.ADMIN)
+    return role is Role.OWNER and user.partner_id != access.partner_id
 
 
 def _set_level(access: PartnerAccess, level: PartnerLevel, *, actor: Actor, at: datetime) -> None:
@@ -127,24 +139,16 @@ def _found(account: Account, access: PartnerAccess) -> PartnerAccess:
     return found
 
 
-def _has_role(account: Account, actor: Actor, *roles: Role) -> bool:
-    """Whether the actor is a member with one of these roles; tasks and commands count as owners."""
+def _role_of(account: Account, actor: Actor) -> Role | None:
+    """The actor's role as a member; tasks and commands count as owners."""
     if actor.user is None:
-        return True
-    return account.memberships.filter(user=actor.user, role__in=roles).exists()
+        return Role.OWNER
+    found = account.memberships.filter(user=actor.user).values_list("role", flat=True).first()
+    return Role(found) if found else None
 
 
 def _check_may_decide(account: Account, access: PartnerAccess, actor: Actor) -> None:
-    """Partners are the customer's to decide about: never their own, nor other partners' or the provider's.
-
-    Whoever administers for a partner can make a colleague an admin, but never an owner. So a person
-    who works for a partner decides as an owner, or not at all, and about the own organisation never.
-    """
-    user = actor.user
-    allowed = _has_role(account, actor, Role.OWNER, Role.ADMIN)
-    if user is not None and user.partner_id is not None:
-        allowed = user.partner_id != access.partner_id and _has_role(account, actor, Role.OWNER)
-    if not allowed:
+    if not may_decide(access, actor.user, _role_of(account, actor)):
         raise Refused(
             f"Only an owner or admin of {account}, who works for no partner, decides about partners.",
             rule="ACC-2",

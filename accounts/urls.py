@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.views import activity, administrators, choosing, end_users, sign_in
+from accounts.views import activity, administrators, choosing, end_users, partners, sign_in
 
 app_name = "accounts"
 
@@ -25,6 +25,9 @@ urlpatterns = [
         name="administrator-remove",
     ),
     path(f"{members}<int:pk>/link/", administrators.administrator_link, name="administrator-link"),
+    path(f"{members}partners/<int:pk>/level/full/", partners.partner_raise, name="partner-raise"),
+    path(f"{members}partners/<int:pk>/level/read-only/", partners.partner_lower, name="partner-lower"),
+    path(f"{members}partners/<int:pk>/remove/", partners.partner_remove, name="partner-remove"),
     path("a/<slug:account>/activity/", activity.activity, name="activity"),
     path("a/<slug:account>/activity.csv", activity.activity_csv, name="activity-csv"),
 ]

@@ -68,6 +68,7 @@ TOPICS: tuple[Topic, ...] = (
         "Who may see and change what, and where every change is kept.",
         (
             Section("ACC-1", "Members and their roles"),
+            Section("ACC-2", "Partners"),
             Section("ACC-3", "Staff pages"),
             Section("ACC-4", "What you may not see or change"),
             Section("ACC-5", "The audit trail"),

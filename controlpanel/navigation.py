@@ -116,7 +116,7 @@ ACCOUNT_SECTIONS = (
         _("Administrators"),
         "shield-check",
         "accounts:administrators",
-        ("accounts:administrator",),
+        ("accounts:administrator", "accounts:partner"),
         ALL_BUT_BILLING,
     ),
     Section(_("Activity"), "history", "accounts:activity", ("accounts:activity",), ADMINS),

@@ -2,9 +2,9 @@
 
 PAGES says for each URL name what is expected. An address without a row fails the test, and so does a row without
 an address. A new page is one line: its name, and `for_members`, `for_admins`, `for_billing`, `form`, `billing_form`,
-`button`, `for_staff`, `staff_form`, `staff_button` or `open_to_all`. What its address needs beside the account is
-given as the name of something that a `Side` has (`pk="end_user.pk"`). The other side's is then asked for under the
-own account too, and must be 404.
+`button`, `for_staff`, `staff_form`, `staff_button` or `open_to_all`; `for_the_customer` around it keeps partners out.
+What its address needs beside the account is given as the name of something that a `Side` has (`pk="end_user.pk"`).
+The other side's is then asked for under the own account too, and must be 404.
 """
 
 from __future__ import annotations
@@ -29,7 +29,18 @@ from pytest_django import DjangoAssertNumQueries, DjangoDbBlocker
 
 from accounts.links import link_tokens
 from accounts.mail import queue_mail
-from accounts.models import Account, Brand, EndUser, Location, Membership, OutgoingMail, Role, User
+from accounts.models import (
+    Account,
+    Brand,
+    EndUser,
+    Location,
+    Membership,
+    OutgoingMail,
+    PartnerAccess,
+    PartnerLevel,
+    Role,
+    User,
+)
 from accounts.permissions import FINANCE, ONBOARDING, STAFF_GROUPS, SUPPORT
 from billing.invoicing import bill_due, start_run
 from billing.licences import add_licences, assign_licence
@@ -45,9 +56,12 @@ from tests.factories import AT, TESTS
 PRICED_QUERIES = 40
 
 MEMBERS = (Role.OWNER, Role.ADMIN, Role.BILLING, Role.READ_ONLY)
-ALL_BUT_BILLING = frozenset({Role.OWNER, Role.ADMIN, Role.READ_ONLY})
-ADMINS = frozenset({Role.OWNER, Role.ADMIN})
-BILLING_ADMINS = frozenset({Role.OWNER, Role.ADMIN, Role.BILLING})
+FULL_PARTNER, READING_PARTNER = "partner: full administration", "partner: read-only"
+PARTNERS = (FULL_PARTNER, READING_PARTNER)
+CUSTOMERS = frozenset({*MEMBERS, *PARTNERS})
+ALL_BUT_BILLING = CUSTOMERS - {Role.BILLING}
+ADMINS = frozenset({Role.OWNER, Role.ADMIN, FULL_PARTNER})
+BILLING_ADMINS = ADMINS | {Role.BILLING}
 
 
 # What is expected
@@ -57,8 +71,8 @@ BILLING_ADMINS = frozenset({Role.OWNER, Role.ADMIN, Role.BILLING})
 class Page:
     """What is expected of one address.
 
-    `readers` and `writers`: who may GET and who may POST, as roles, staff groups or the words `anonymous` and
-    `stranger`. `needs`: the kwargs beside `account`, as paths into a `Side`. `opens`: the status for readers.
+    `readers` and `writers`: who may GET and who may POST, as roles, PARTNERS, staff groups or the words `anonymous`
+    and `stranger`. `needs`: the kwargs beside `account`, as paths into a `Side`. `opens`: the status for readers.
     `refuses`: the status for the signed in who are neither. `query`: what follows the address, as a format of a `Side`.
     """
 
@@ -85,7 +99,7 @@ def for_admins(opens: int = 200, **needs: str) -> Page:
 
 def for_billing(opens: int = 200, **needs: str) -> Page:
     """A billing page: all members look at it."""
-    return Page(frozenset(MEMBERS) | STAFF_GROUPS, needs=needs, opens=opens)
+    return Page(CUSTOMERS | STAFF_GROUPS, needs=needs, opens=opens)
 
 
 def form(opens: int = 200, **needs: str) -> Page:
@@ -101,6 +115,11 @@ def billing_form(opens: int = 200, **needs: str) -> Page:
 def priced(page: Page) -> Page:
     """A page that says what an action costs by doing it and taking it back, which asks what the action asks."""
     return replace(page, queries=PRICED_QUERIES)
+
+
+def for_the_customer(page: Page) -> Page:
+    """A page that the customer's own people have for themselves: no partner opens it (ACC-2)."""
+    return replace(page, readers=page.readers - {FULL_PARTNER}, writers=page.writers - {FULL_PARTNER})
 
 
 def button(**needs: str) -> Page:
@@ -125,13 +144,13 @@ def staff_button(*groups: str, **needs: str) -> Page:
 
 def open_to_all(opens: int = 200, **needs: str) -> Page:
     """A page that shows nothing of an account and asks for no sign-in."""
-    everybody = frozenset({*MEMBERS, *STAFF_GROUPS, "anonymous", "stranger"})
+    everybody = frozenset({*CUSTOMERS, *STAFF_GROUPS, "anonymous", "stranger"})
     return Page(everybody, everybody, needs, opens, is_of_account=False)
 
 
 def for_signed_in(opens: int = 200, **needs: str) -> Page:
     """A page for whoever is signed in, that shows each what is theirs."""
-    everybody = frozenset({*MEMBERS, *STAFF_GROUPS, "stranger"})
+    everybody = frozenset({*CUSTOMERS, *STAFF_GROUPS, "stranger"})
     return Page(everybody, frozenset(), needs, opens, is_of_account=False)
 
 
@@ -160,6 +179,9 @@ PAGES: dict[str, Page] = {
     "accounts:administrator-remove": form(pk="membership.pk"),
     "accounts:administrator-link": button(pk="membership.pk"),
     "accounts:administrator-link-shown": Page(ADMINS, opens=302),
+    "accounts:partner-raise": for_the_customer(form(pk="partner.pk")),
+    "accounts:partner-lower": for_the_customer(button(pk="partner.pk")),
+    "accounts:partner-remove": for_the_customer(form(pk="partner.pk")),
     "accounts:activity": for_admins(),
     "accounts:activity-csv": for_admins(),
     "home": for_members(),
@@ -234,6 +256,7 @@ class Side:
     account: Account
     people: dict[str, User]
     membership: Membership
+    partner: PartnerAccess
     invited: User
     end_user: EndUser
     location: Location
@@ -262,9 +285,11 @@ class Side:
 
 
 def side(brand: Brand, slug: str, place: int) -> Side:
-    """An account with people in every role, an end user with a licence and a number, a service, a contact center."""
+    """An account with people in every role and of two partners, and with one of everything they manage."""
     account = factories.AccountFactory(brand=brand, slug=slug, name=f"{slug.title()} Ltd")
     people: dict[str, User] = {role: factories.member(account, role) for role in MEMBERS}
+    people[FULL_PARTNER] = factories.partner_user(account, PartnerLevel.FULL)
+    people[READING_PARTNER] = factories.partner_user(account, PartnerLevel.READ_ONLY)
     invited = User.objects.create_user(f"new@{slug}.example", full_name=f"New at {slug}")
     membership = factories.MembershipFactory(account=account, user=invited, role=Role.READ_ONLY)
     end_user = factories.EndUserFactory(account=account, name=f"Uma of {slug}", extension=f"100{place}")
@@ -279,6 +304,7 @@ def side(brand: Brand, slug: str, place: int) -> Side:
         account=account,
         people=people,
         membership=membership,
+        partner=PartnerAccess.objects.get(account=account, is_first=False),
         invited=invited,
         end_user=end_user,
         location=factories.LocationFactory(account=account),
@@ -317,7 +343,7 @@ class World:
         return client
 
 
-PERSONAS = (*MEMBERS, *sorted(STAFF_GROUPS), "stranger", "anonymous")
+PERSONAS = (*MEMBERS, *PARTNERS, *sorted(STAFF_GROUPS), "stranger", "anonymous")
 
 
 @pytest.fixture(scope="module")
@@ -490,7 +516,7 @@ def test_administration_is_for_staff(name: str, world: World) -> None:
     except NoReverseMatch:
         # Those that take part of the address without naming it.
         url = "/admin/anything/else/"
-    for persona in (*MEMBERS, "stranger"):
+    for persona in (*MEMBERS, *PARTNERS, "stranger"):
         client = world.client(persona)
         assert client.get(url).status_code == 404, persona
         assert client.post(url).status_code == 404, persona

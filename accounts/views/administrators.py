@@ -20,6 +20,7 @@ from accounts.permissions import ADMINS, AccountRequest, account_page
 from accounts.queries import members_of
 from accounts.refusals import Refused
 from accounts.trail import Actor
+from accounts.views.partners import partner_rows
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
@@ -30,7 +31,7 @@ LINK_KEY = "password-link"
 @require_safe
 @account_page()
 def administrators(request: AccountRequest) -> HttpResponse:
-    """The members with their roles, and what the person may change about them."""
+    """The members with their roles, the partners with their access, and what the person may change about them."""
     is_owner = request.membership_role is Role.OWNER
     rows = [
         {
@@ -41,7 +42,8 @@ def administrators(request: AccountRequest) -> HttpResponse:
         }
         for member in members_of(request.account)
     ]
-    return render(request, "accounts/administrators.html", {"rows": rows})
+    context = {"rows": rows, "partners": partner_rows(request)}
+    return render(request, "accounts/administrators.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
