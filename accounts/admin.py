@@ -15,8 +15,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import to_locale
 
-from accounts.models import Account, AuditEntry, Brand, Membership, User
-from accounts.permissions import ONBOARDING, STAFF_GROUPS, is_in_group
+from accounts.models import Account, AuditEntry, Brand, Membership, Partner, PartnerAccess, User
+from accounts.permissions import FINANCE, ONBOARDING, STAFF_GROUPS, SUPPORT, is_in_group
 from accounts.trail import Actor, record
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     ModelAdmin = admin.ModelAdmin[Any]
-    Inline = admin.TabularInline[Membership, Account]
+    Inline = admin.TabularInline[Any, Any]
     AnyUserAdmin = UserAdmin[User]
     CreationForm = AdminUserCreationForm[User]
     ChangeForm = UserChangeForm[User]
@@ -182,27 +182,46 @@ def latest_date_of(brand: Brand, at: datetime) -> date:
     return max((Account(timezone=zone).local_date(at) for zone in zones), default=at.astimezone(UTC).date())
 
 
-class MembershipInline(Inline):
-    """The members of an account, to look at."""
+class InlineToLookAt(Inline):
+    """Rows that belong to what a page is about, and are changed elsewhere."""
 
-    model = Membership
-    fields = ("user", "role", "since")
-    readonly_fields = fields
     extra = 0
     can_delete = False
     show_change_link = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """All of them."""
+        return self.fields
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """They are added on their own page."""
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """For all who see the page."""
+        return True
+
+
+class MembershipInline(InlineToLookAt):
+    """The members of an account."""
+
+    model = Membership
+    fields = ("user", "role", "since")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Membership]:
         """With their users."""
         return super().get_queryset(request).select_related("user")
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Members are added on their own page."""
-        return False
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """For all who see the account."""
-        return True
+class PartnerOfAccountInline(InlineToLookAt):
+    """The partners of an account: they come in with subscriptions, and the customer decides about them (ACC-2)."""
+
+    model = PartnerAccess
+    fields = ("partner", "level", "is_first", "since")
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[PartnerAccess]:
+        """With the organisations."""
+        return super().get_queryset(request).select_related("partner")
 
 
 def validate_language(code: str) -> None:
@@ -243,7 +262,7 @@ class AccountAdmin(TrailedAdmin):
         "opened_on",
         "extension_length",
     )
-    inlines = (MembershipInline,)
+    inlines = (MembershipInline, PartnerOfAccountInline)
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         """The language is checked where it is typed: every page of the account is written in it."""
@@ -291,6 +310,55 @@ class MembershipAdmin(TrailedAdmin):
         return False
 
 
+class AccountOfPartnerInline(InlineToLookAt):
+    """The accounts that a partner has access to."""
+
+    model = PartnerAccess
+    verbose_name_plural = "accounts"
+    fields = ("account", "level", "is_first", "since")
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[PartnerAccess]:
+        """With the accounts, without the simulator's."""
+        places = super().get_queryset(request).select_related("account")
+        return places.filter(account__is_simulation=False).order_by("account__name", "pk")
+
+
+class PersonOfPartnerInline(InlineToLookAt):
+    """Who signs in for a partner; that is said on the person's own page."""
+
+    model = User
+    verbose_name = "person"
+    verbose_name_plural = "people"
+    fields = ("email", "full_name", "is_active", "last_login")
+
+
+@admin.register(Partner)
+class PartnerAdmin(TrailedAdmin):
+    """Partner organisations: kept by the onboarding team, looked at by the other staff (ACC-2)."""
+
+    readers = (FINANCE, SUPPORT)
+    list_display = ("name", "brand", "email", "is_active")
+    list_filter = ("brand", "is_active")
+    list_select_related = ("brand",)
+    search_fields = ("name", "slug", "email")
+    prepopulated_fields: ClassVar = {"slug": ("name",)}
+    fields = ("name", "slug", "brand", "email", "is_active")
+    inlines = (PersonOfPartnerInline, AccountOfPartnerInline)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """The brand was that of the accounts it came into; the slug may be known outside."""
+        return ("slug", "brand") if obj else ()
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        """Only while the slug can be typed."""
+        may_type = obj is None and self.has_add_permission(request)
+        return dict(super().get_prepopulated_fields(request, obj)) if may_type else {}
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What it sold stays: switch it off instead."""
+        return False
+
+
 class NewUserForm(CreationForm):
     """A new user, with a password or, until a link is used, none."""
 
@@ -315,7 +383,9 @@ class PanelUserAdmin(TrailedAdmin, AnyUserAdmin):
     readers = (ONBOARDING,)
     form = UserForm
     add_form = NewUserForm
-    list_display = ("email", "full_name", "is_staff", "is_active", "last_login")
+    list_display = ("email", "full_name", "is_staff", "partner", "is_active", "last_login")
+    list_select_related = ("partner",)
+    autocomplete_fields = ("partner",)
     list_filter = ("is_staff", "is_active", "groups")
     search_fields = ("email", "full_name")
     ordering = ("email",)
@@ -324,6 +394,7 @@ class PanelUserAdmin(TrailedAdmin, AnyUserAdmin):
     fieldsets = (
         (None, {"fields": ("email", "full_name", "password")}),
         ("Staff", {"fields": ("is_staff", "groups", "is_superuser")}),
+        ("Partner", {"fields": ("partner",)}),
         ("Sign-in", {"fields": ("is_active", "last_login", "joined_at")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "full_name", "usable_password", "password1", "password2")}),)

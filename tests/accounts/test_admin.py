@@ -5,7 +5,7 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Account, AuditEntry, Brand, Membership, Role, User
+from accounts.models import Account, AuditEntry, Brand, Membership, Partner, PartnerLevel, Role, User
 from accounts.permissions import FINANCE, ONBOARDING, SUPPORT
 from tests import factories
 
@@ -79,7 +79,8 @@ def test_account_keeps_what_it_is_billed_by(onboarding: Client, account: Account
     form = onboarding.get(url).context["adminform"].form
     assert set(form.fields) == {"name", "language", "billing_name", "billing_address"}
     data = {"name": "Northwind Ltd", "language": "en-us", "bdom": "3", "slug": "x", "currency": "EUR"}
-    data |= {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    for inline in ("memberships", "partner_accesses"):
+        data |= {f"{inline}-TOTAL_FORMS": "0", f"{inline}-INITIAL_FORMS": "0"}
     assert onboarding.post(url, data).status_code == 302
     account.refresh_from_db()
     assert (account.name, account.bdom, account.slug, account.currency) == (
@@ -159,7 +160,66 @@ def test_brand_s_invoice_prefix_stays(root: Client, account: Account) -> None:
     assert Brand.objects.get(pk=account.brand.pk).invoice_prefix == before
 
 
-@pytest.mark.parametrize("kind", ["brand", "account", "user", "membership", "auditentry"])
+class TestPartners:
+    def test_onboarding_adds_one(self, onboarding: Client, account: Account) -> None:
+        """ACC-2, ACC-5."""
+        typed = {"name": "Reseller", "slug": "reseller", "brand": account.brand.pk, "email": "r@example.com"}
+        for inline in ("people", "accesses"):
+            typed |= {f"{inline}-TOTAL_FORMS": "0", f"{inline}-INITIAL_FORMS": "0"}
+        assert onboarding.post(reverse("admin:accounts_partner_add"), typed).status_code == 302
+        assert Partner.objects.get(slug="reseller").brand == account.brand
+        assert AuditEntry.objects.get(action="add-partner").by == "olga@provider.example"
+
+    @pytest.mark.parametrize("group", [FINANCE, SUPPORT])
+    def test_other_staff_look(self, account: Account, group: str) -> None:
+        """ACC-3: with its people and its accounts."""
+        person = factories.partner_user(account, full_name="Petra Partner")
+        partner = person.partner
+        assert partner is not None
+        client = client_of(factories.staff(group))
+        url = change("partner", partner.pk)
+        page = client.get(url).content.decode()
+        assert "Petra Partner" in page
+        assert "Northwind" in page
+        assert client.post(url, {"name": "X", "email": "x@example.com"}).status_code == 403
+        assert client.get(reverse("admin:accounts_partner_add")).status_code == 403
+
+    def test_nobody_raises_or_moves_one_here(self, root: Client, account: Account) -> None:
+        """ACC-2: the customer decides about the level, and the brand stays."""
+        factories.PartnerAccessFactory(account=account)
+        access = factories.PartnerAccessFactory(account=account)
+        url = change("partner", access.partner.pk)
+        typed = sent(root, url, brand=str(factories.BrandFactory().pk), name="Renamed")
+        typed |= {"people-TOTAL_FORMS": "0", "people-INITIAL_FORMS": "0"}
+        typed |= {"accesses-TOTAL_FORMS": "1", "accesses-INITIAL_FORMS": "1"}
+        typed |= {"accesses-0-id": str(access.pk), "accesses-0-level": "full", "accesses-0-DELETE": "on"}
+        assert root.post(url, typed).status_code == 302
+        access.refresh_from_db()
+        assert access.level == PartnerLevel.READ_ONLY
+        assert (access.partner.name, access.partner.brand) == ("Renamed", account.brand)
+        assert (
+            root.post(reverse("admin:accounts_partner_delete", args=[access.partner.pk])).status_code == 403
+        )
+
+    def test_account_shows_its_partners(self, onboarding: Client, account: Account) -> None:
+        factories.PartnerAccessFactory(account=account, partner__name="First & Co")
+        assert "First &amp; Co" in onboarding.get(change("account", account.pk)).content.decode()
+
+    def test_superuser_says_who_works_for_one(self, root: Client, account: Account) -> None:
+        """ACC-2, ACC-3: staff cannot."""
+        user = factories.UserFactory(email="ann@example.com")
+        partner = factories.PartnerFactory(brand=account.brand)
+        url = change("user", user.pk)
+        typed = {"email": "ann@example.com", "full_name": "Ann", "is_active": "on", "partner": partner.pk}
+        answer = root.post(url, typed | {"is_staff": "on"})
+        assert "never both" in answer.content.decode()
+        assert root.post(url, typed).status_code == 302
+        user.refresh_from_db()
+        assert user.partner == partner
+        assert AuditEntry.objects.get(action="edit-user").after["partner"] == partner.name
+
+
+@pytest.mark.parametrize("kind", ["brand", "account", "user", "membership", "partner", "auditentry"])
 def test_lists_open(root: Client, account: Account, kind: str) -> None:
     factories.member(account)
     assert root.get(reverse(f"admin:accounts_{kind}_changelist"), {"q": "a"}).status_code == 200
