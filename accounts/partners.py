@@ -127,7 +127,7 @@ def _set_level(access: PartnerAccess, level: PartnerLevel, *, actor: Actor, at: 
 
 
 def _locked(account: Account) -> Account:
-    # The key stays, so rows that point at the account can be written meanwhile: callers have done so.
+    # The key stays as it is, so others can write rows that point at the account meanwhile.
     return Account.objects.select_for_update(no_key=True).get(pk=account.pk)
 
 

@@ -254,7 +254,7 @@ def test_person_of_a_partner_who_never_signed_in_is_not_added(account: Account, 
 
 
 @pytest.mark.postgres
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_only_one_becomes_the_first_however_many_come_at_once() -> None:
     """ACC-2: each in a transaction that has written for the account already, as a subscription's has."""
     account = factories.AccountFactory()
