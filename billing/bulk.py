@@ -50,11 +50,58 @@ def insert(model: type[models.Model], columns: Sequence[str], rows: Iterable[Seq
     return len(made)
 
 
-def _copy(model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+def insert_new(model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """As `insert`, but a row that a unique constraint knows already is passed over; returns how many are new."""
+    if connection.vendor == "postgresql":
+        return _copy_new(model, columns, rows)
+    made = [model(**dict(zip(columns, row, strict=True))) for row in rows]
+    before = _changes()
+    model._default_manager.bulk_create(made, batch_size=_BATCH, ignore_conflicts=True)
+    return _changes() - before
+
+
+def _changes() -> int:
+    """How many rows this connection to SQLite has changed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT total_changes()")
+        found: int = cursor.fetchone()[0]
+    return found
+
+
+def _copy_new(model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """By COPY into a table beside, which has no keys to keep, and from there what is new."""
+    table = sql.Identifier(model._meta.db_table)
+    beside = sql.Identifier(f"new_{model._meta.db_table}")
+    named = _columns_of(model, columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            sql.SQL(
+                "CREATE TEMPORARY TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} LIMIT 0"
+            ).format(beside, named, table)
+        )
+        cursor.execute(sql.SQL("TRUNCATE {}").format(beside))
+        _copy(model, columns, rows, into=beside)
+        cursor.execute(
+            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ON CONFLICT DO NOTHING").format(
+                table, named, named, beside
+            )
+        )
+        return int(cursor.rowcount)
+
+
+def _columns_of(model: type[models.Model], columns: Sequence[str]) -> sql.Composed:
     names = {field.attname: field.column for field in model._meta.concrete_fields}
+    return sql.SQL(", ").join(sql.Identifier(names[column] or column) for column in columns)
+
+
+def _copy(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    into: sql.Identifier | None = None,
+) -> int:
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(model._meta.db_table),
-        sql.SQL(", ").join(sql.Identifier(names[column] or column) for column in columns),
+        into or sql.Identifier(model._meta.db_table), _columns_of(model, columns)
     )
     written = 0
     # Django wraps what its own cursor raises, which is not so for COPY.

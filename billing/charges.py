@@ -9,7 +9,7 @@ recorded before a run is on its invoice, and what comes after it is on the next 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -35,6 +35,7 @@ from billing.models import (
     Family,
     Limit,
     Product,
+    Subscription,
 )
 
 
@@ -147,6 +148,42 @@ class Ledger:
             self.open(product.brings, quantity, brought_by=charge)
         return charge
 
+    def open_for(self, subscription: Subscription, product: Product, quantity: int) -> Charge:
+        """A new charge of a subscription: from today or its start, to its end, and nothing else bears on it (SUB-10).
+
+        The price is locked. Raises Refused where the product is not billed monthly or has no price.
+        """
+        if not product.is_recurring:
+            raise Refused(
+                f"{product.name} is not billed monthly, so no subscription holds it. Nothing was changed.",
+                rule="SUB-10",
+                field="product",
+            )
+        if product.family == Family.PACKAGE:
+            raise Refused(
+                "The toll-free package is the account's, not a subscription's. Nothing was changed.",
+                rule="USE-6",
+                field="product",
+            )
+        starts_on = max(self.on, subscription.starts_on)
+        charge = Charge(
+            account=self.account,
+            product=product,
+            quantity=quantity,
+            unit_price=sale_price(product, self.account, self.on),
+            added_on=self.on,
+            billing_starts_on=starts_on,
+            start_recorded_on=self.recorded_on,
+            term_ends_on=subscription.ends_on,
+            basis=Basis.TERM,
+            basis_on=starts_on,
+            subscription=subscription,
+        )
+        if starts_on <= self.on:
+            charge.begin()
+        self._write(charge)
+        return charge
+
     def end(self, charge: Charge, quantity: int | None = None) -> Charge:
         """End a charge today, or `quantity` of its units; the others go on untouched (NUM-7).
 
@@ -165,11 +202,17 @@ class Ledger:
         self._write(ended)
         return ended
 
-    def end_newest(self, product: Product, quantity: int) -> list[Charge]:
-        """End so many units of a product, the newest first; returns the charges that ended (LIC-1)."""
+    def end_newest(
+        self, product: Product, quantity: int, subscription: Subscription | None = None
+    ) -> list[Charge]:
+        """End so many units of a product, the newest first; returns the charges that ended (LIC-1).
+
+        Those of a subscription, or without one the account's own.
+        """
         ended: list[Charge] = []
         left = quantity
-        for charge in self.open_charges().filter(product=product).order_by("-added_on", "-id"):
+        charges = self.open_charges().filter(product=product, subscription=subscription)
+        for charge in charges.order_by("-added_on", "-id"):
             if left == 0:
                 break
             ended.append(self.end(charge, min(left, charge.quantity)))
@@ -359,18 +402,18 @@ class Ledger:
             charge = earlier[0]
         return prices
 
-    def held(self, *products: str) -> int:
-        """How many units of these product codes the account has."""
-        charges = self.open_charges().filter(product__in=products)
+    def held(self, *products: str, subscription: Subscription | None = None) -> int:
+        """How many units of these product codes a subscription has, or without one the account itself (SUB-10)."""
+        charges = self.open_charges().filter(product__in=products, subscription=subscription)
         return charges.aggregate(held=Sum("quantity"))["held"] or 0
 
     def record(
         self,
         action: str,
-        target: Account | Charge | Product,
+        target: Account | Charge | Product | Subscription,
         summary: str,
-        before: dict[str, object] | None = None,
-        after: dict[str, object] | None = None,
+        before: Mapping[str, object] | None = None,
+        after: Mapping[str, object] | None = None,
     ) -> None:
         """Write the trail of this action."""
         record(
@@ -448,6 +491,10 @@ class Ledger:
         written = _watched.get()
         if written is not None:
             written.note(charge, is_new=is_new)
+
+    def touch(self) -> None:
+        """Something that invoices are drawn from has moved, beside the charges."""
+        self._moved = True
 
     def close(self) -> None:
         """Mark that the ledger moved, so that previews are drawn anew."""

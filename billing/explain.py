@@ -98,6 +98,12 @@ def units_words(quantity: int, name: str) -> str:
     return name if quantity == 1 else f"{_figure(Decimal(quantity), 0)} × {name}"
 
 
+def quantity_words(quantity: int | Decimal) -> str:
+    """A quantity with the decimals that it has: 1,200, or 1.1 minutes."""
+    exponent = Decimal(quantity).normalize().as_tuple().exponent
+    return _figure(Decimal(quantity), max(0, -exponent) if isinstance(exponent, int) else 0)
+
+
 def unit_price_words(price: Decimal, decimals: int) -> str:
     """A unit price with all the decimals it has, at least the currency's (BIL-4), without a sign for the currency."""
     exponent = price.normalize().as_tuple().exponent
@@ -131,7 +137,7 @@ class Trace:
 def formula(line: InvoiceLine, decimals: int) -> str:
     """How the amount came about, with its numbers: 29.99 × 5 × 29 of 31 days (BIL-4)."""
     price = -line.unit_price if line.section == Section.CREDIT else line.unit_price
-    parts = [unit_price_words(price, decimals), _figure(Decimal(line.quantity), 0)]
+    parts = [unit_price_words(price, decimals), quantity_words(line.quantity)]
     if line.days is not None and line.days != line.of_days:
         parts.append(f"{line.days} of {line.of_days} days")
     return " × ".join(parts)
@@ -156,8 +162,8 @@ def _line(line: InvoiceLine, decimals: int, trace: Trace | None, url: str) -> di
     dates = days_words(line.starts_on, line.ends_on)
     return {
         "description": describe(line),
-        "dates": f"{dates} · {label_words(line.holder)}" if line.holder else dates,
-        "quantity": line.quantity,
+        "dates": " · ".join(filter(None, (dates, label_words(line.holder), line.subscription))),
+        "quantity": quantity_words(line.quantity),
         "unit_price": line.unit_price,
         "amount": line.amount,
         "why": {

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import date
 
 from accounts.models import Account
-from billing.engine import BillingFault, MissingPrice
-from billing.models import Product
+from billing.engine import BillingFault, MissingPrice, MissingRate
+from billing.models import Meter, Product
 
 
 def told_to_staff(fault: BillingFault, account: Account, bdom_on: date, names: Mapping[str, str]) -> str:
@@ -15,6 +15,11 @@ def told_to_staff(fault: BillingFault, account: Account, bdom_on: date, names: M
 
     Asks the database nothing.
     """
+    if isinstance(fault, MissingRate):
+        return (
+            f"No rate in {account.currency} is set for usage of {fault.meter} on {fault.on}. Set one in the "
+            f"administration, then run manage.py rerate {account.slug} --from {fault.on}, and run again."
+        )
     if not isinstance(fault, MissingPrice):
         text = str(fault)
         return f"{text[:1].upper()}{text[1:]}."
@@ -30,4 +35,7 @@ def told_to_customer(fault: BillingFault) -> str:
     if isinstance(fault, MissingPrice):
         name = Product.objects.filter(pk=fault.product).values_list("name", flat=True).first()
         return f"{name or fault.product} has no price yet"
+    if isinstance(fault, MissingRate):
+        name = Meter.objects.filter(pk=fault.meter).values_list("name", flat=True).first()
+        return f"usage of {name or fault.meter} has no rate yet"
     return "something in our records does not fit"

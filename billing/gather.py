@@ -7,14 +7,15 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from django.db.models import CharField, Q, Value
+from django.db.models import Q
 from moneyed import get_currency
 
 from accounts.models import Account
-from billing.engine import AccountTerms, ChargeFacts, previous_bdom
+from billing.engine import AccountTerms, ChargeFacts, Usage, previous_bdom
+from billing.gather_usage import gather_usage
 from billing.models import BillingSchedule, Charge
 
-# In the order of ChargeFacts. Subscriptions are not sold yet, so no charge names one.
+# In the order of ChargeFacts.
 _FACTS = (
     "id",
     "product_id",
@@ -31,10 +32,8 @@ _FACTS = (
     "subject",
     "subject_label",
     "holder",
+    "subscription__name",
 )
-
-
-_NO_SUBSCRIPTION = Value(None, output_field=CharField(null=True))
 
 
 class Gathered(NamedTuple):
@@ -43,6 +42,7 @@ class Gathered(NamedTuple):
     terms: AccountTerms
     charges: list[ChargeFacts]
     waiting: list[int]
+    usage: Usage | None = None
 
 
 @lru_cache(maxsize=256)
@@ -58,7 +58,10 @@ def terms_of(account: Account) -> AccountTerms:
 
 
 def gather(accounts: Sequence[tuple[Account, date]]) -> dict[int, Gathered]:
-    """The facts for each (account, its BDOM to be drawn), by the account's id. One query."""
+    """The facts for each (account, its BDOM to be drawn), by the account's id.
+
+    One query for the charges, and those of `gather_usage`.
+    """
     found = {account.pk: Gathered(terms_of(account), [], []) for account, _ in accounts}
     if not found:
         return found
@@ -68,14 +71,18 @@ def gather(accounts: Sequence[tuple[Account, date]]) -> dict[int, Gathered]:
     rows = (
         Charge.objects.filter(account_id__any_of=list(found), billing_starts_on__isnull=False)
         .filter(Q(end_recorded_on=None) | Q(end_recorded_on__gte=earliest) | Q(ended_on__gt=earliest))
+        .filter(Q(term_ends_on=None) | Q(term_ends_on__gt=earliest))
         .order_by()
-        .values_list("account_id", "state", *_FACTS, _NO_SUBSCRIPTION)
+        .values_list("account_id", "state", *_FACTS)
     )
     for row in rows.iterator(chunk_size=5000):
         gathered = found[row[0]]
         gathered.charges.append(ChargeFacts._make(row[2:]))
         if row[1] == "waiting":
             gathered.waiting.append(row[2])
+    used = gather_usage(accounts, {pk: gathered.charges for pk, gathered in found.items()})
+    for pk, usage in used.items():
+        found[pk] = found[pk]._replace(usage=usage)
     return found
 
 
@@ -90,7 +97,7 @@ def waiting_for(account: Account, conditions: Mapping[str, date], on: date) -> l
     last_bdom_on = BillingSchedule.objects.values_list("last_bdom_on", flat=True).get(account=account)
     rows = Charge.objects.filter(
         account=account, condition__in=due, billing_starts_on=None, ended_on=None, term_ends_on=None
-    ).values_list("condition", "added_on", *_FACTS, _NO_SUBSCRIPTION)
+    ).values_list("condition", "added_on", *_FACTS)
     found = []
     for key, added_on, *facts in rows:
         starts_on = max(due[key], added_on)

@@ -201,9 +201,9 @@ def _drafts(
     Asks the database nothing: it takes the lines of the account before meanwhile.
     """
     for schedule, invoice_id in zip(claimed, ids, strict=True):
-        terms, charges, _ = found[schedule.account_id]
+        terms, charges, _, usage = found[schedule.account_id]
         try:
-            drawn = draft(terms, products, charges, schedule.next_bdom_on)
+            drawn = draft(terms, products, charges, schedule.next_bdom_on, usage)
         except BillingFault as fault:
             undrawn[schedule.account_id] = fault
         except Exception as error:  # one account's bad data never stops the others (BIL-9)

@@ -18,6 +18,7 @@ from billing.models import (
     InvoiceLine,
     InvoiceRun,
     InvoiceState,
+    Meter,
     Product,
 )
 
@@ -47,7 +48,8 @@ def issue(run: InvoiceRun, drafts: Iterable[Drafted], at: datetime) -> Issued:
     PostgreSQL takes the lines of one account while the next is drawn. Lines come first, then
     numbers, then invoices, so that the lock on numbers is held the least.
     """
-    named = {product.code: product for product in Product.objects.all()}
+    named: dict[str, Product | Meter] = {product.code: product for product in Product.objects.all()}
+    named.update((meter.code, meter) for meter in Meter.objects.all())
     with_lines: list[Drafted] = []
     lines = bulk.insert(InvoiceLine, _LINE_COLUMNS, _line_rows(_kept(drafts, with_lines), named))
     if not with_lines:
@@ -157,7 +159,9 @@ _TRAIL_COLUMNS = (
 )
 
 
-def _line_rows(drafts: Iterable[Drafted], named: Mapping[str, Product]) -> Iterator[tuple[object, ...]]:
+def _line_rows(
+    drafts: Iterable[Drafted], named: Mapping[str, Product | Meter]
+) -> Iterator[tuple[object, ...]]:
     for invoice_id, _, draft in drafts:
         for position, line in enumerate(draft.lines, start=1):
             product = named[line.product]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from accounts.models import Account, EndUser
 from accounts.refusals import Refused
-from accounts.trail import Actor, record
+from accounts.trail import Actor, Change, record, record_all
 from billing.charges import Ledger, open_ledger
-from billing.models import Charge, Condition, Delay, LicenceAssignment, Product
+from billing.models import Charge, Condition, Delay, LicenceAssignment, Product, Subscription
+from billing.subscriptions import check_runs
 
 UC_LICENCE = "uc-licence"
 MOST_UNITS = 100_000
@@ -55,15 +57,18 @@ class Holding:
 
 
 def holdings(account: Account) -> list[Holding]:
-    """The account's licences by product, in the catalogue's order; all that are on offer to it or held."""
+    """The account's own licences by product, in the catalogue's order; all that are on offer to it or held.
+
+    Those of subscriptions are told by `held_by_subscription`.
+    """
     bought = dict(
-        Charge.objects.filter(account=account, ended_on=None, product__is_licence=True)
+        Charge.objects.filter(account=account, ended_on=None, product__is_licence=True, subscription=None)
         .values_list("product")
         .annotate(units=Sum("quantity"))
         .order_by()
     )
     assigned = dict(
-        LicenceAssignment.objects.filter(account=account, unassigned_on=None)
+        LicenceAssignment.objects.filter(account=account, unassigned_on=None, subscription=None)
         .values_list("product")
         .annotate(units=Count("id"))
         .order_by()
@@ -82,20 +87,60 @@ def holdings(account: Account) -> list[Holding]:
     ]
 
 
-def add_licences(account: Account, product: Product, quantity: int, *, actor: Actor, at: datetime) -> Charge:
+def held_by_subscription(account: Account, on: date) -> dict[int, list[Holding]]:
+    """The licences of each subscription that has not ended by the day `on`, by its id. Three queries."""
+    charges = (
+        Charge.objects.filter(
+            account=account, ended_on=None, product__is_licence=True, subscription__ends_on__gt=on
+        )
+        .values_list("subscription", "product")
+        .annotate(units=Sum("quantity"))
+        .order_by()
+    )
+    assigned = (
+        LicenceAssignment.objects.filter(account=account, unassigned_on=None, subscription__ends_on__gt=on)
+        .values_list("subscription", "product")
+        .annotate(units=Count("id"))
+        .order_by()
+    )
+    bought = {(key, code): units for key, code, units in charges}
+    in_use = {(key, code): units for key, code, units in assigned}
+    products = {product.pk: product for product in Product.objects.filter(is_licence=True)}
+    found: dict[int, list[Holding]] = {}
+    for key, code in sorted(bought | in_use, key=lambda pair: (pair[0], products[pair[1]].rank)):
+        holding = Holding(products[code], bought.get((key, code), 0), in_use.get((key, code), 0))
+        found.setdefault(key, []).append(holding)
+    return found
+
+
+def add_licences(
+    account: Account,
+    product: Product,
+    quantity: int,
+    *,
+    subscription: Subscription | None = None,
+    actor: Actor,
+    at: datetime,
+) -> Charge:
     """Buy licences. Billing begins as the product's delay says (BIL-3), at today's price (BIL-6).
 
-    Raises Refused where a limit is reached, or the product is no licence or not for sale.
+    Those of a subscription are billed from today or its start to its end, and no limit bears on them
+    (SUB-10). Raises Refused where a limit is reached, the product is no licence or not for sale, or the
+    subscription has ended.
     """
     check_quantity(quantity)
     if not product.is_licence or not product.is_on_sale:
         raise Refused(f"{product.name} is not a licence that can be bought.", field="product")
     with open_ledger(account, actor=actor, at=at) as ledger:
-        charge = ledger.open(product, quantity)
+        if subscription is None:
+            charge = ledger.open(product, quantity)
+        else:
+            check_runs(subscription, ledger.on)
+            charge = ledger.open_for(subscription, product, quantity)
         ledger.record(
             "add-licences",
             product,
-            f"Bought {quantity} × {product.name}",
+            f"Bought {quantity} × {product.name}{_on(subscription)}",
             after={
                 "quantity": quantity,
                 "unit_price": charge.unit_price,
@@ -106,75 +151,151 @@ def add_licences(account: Account, product: Product, quantity: int, *, actor: Ac
 
 
 def remove_licences(
-    account: Account, product: Product, quantity: int, *, actor: Actor, at: datetime
+    account: Account,
+    product: Product,
+    quantity: int,
+    *,
+    subscription: Subscription | None = None,
+    actor: Actor,
+    at: datetime,
 ) -> list[Charge]:
     """Give back unassigned licences, the newest first; returns the charges that ended (LIC-1).
 
-    Raises Refused where fewer are free than are to be given back.
+    Those of a subscription, or without one the account's own. Raises Refused where fewer are free than
+    are to be given back.
     """
     check_quantity(quantity)
     with open_ledger(account, actor=actor, at=at) as ledger:
-        bought = ledger.held(product.pk)
-        free = max(0, bought - _assigned(account, product))
+        bought = ledger.held(product.pk, subscription=subscription)
+        free = max(0, bought - _assigned(account, product, subscription))
         if quantity > free:
             raise Refused(
-                f"{_unassigned(free, product)}, "
+                f"{_unassigned(free, product)}{_on(subscription)}, "
                 f"so {quantity} cannot be given back. Unassign licences first. "
                 "Nothing was changed.",
                 rule="LIC-1",
                 field="quantity",
             )
-        ended = ledger.end_newest(product, quantity)
+        ended = ledger.end_newest(product, quantity, subscription)
         ledger.record(
             "remove-licences",
             product,
-            f"Gave back {quantity} × {product.name}",
+            f"Gave back {quantity} × {product.name}{_on(subscription)}",
             before={"bought": bought},
             after={"bought": bought - quantity},
         )
     return ended
 
 
-def assign_licence(end_user: EndUser, product: Product, *, actor: Actor, at: datetime) -> None:
-    """Give an end user a licence of the account's free ones (LIC-1); nothing if one is held.
+def assign_licence(
+    end_user: EndUser,
+    product: Product,
+    *,
+    subscription: Subscription | None = None,
+    actor: Actor,
+    at: datetime,
+) -> None:
+    """Give an end user a licence of the subscription's free ones, or without one of the account's own (LIC-1).
 
-    Raises Refused where none is free, or the end user was removed.
+    Nothing if it is held already; one that is held of elsewhere is moved, and is free there again (SUB-9).
+    Raises Refused where none is free, the subscription has ended, or the end user was removed.
     """
     account = end_user.account
     with open_ledger(account, actor=actor, at=at) as ledger:
         check_present(end_user)
-        if _assignments(end_user, product).exists():
+        held = _assignments(end_user, product).select_related("subscription").first()
+        if held is not None and held.subscription_id == (subscription.pk if subscription else None):
             return
-        ledger.check_requirement(product)
-        # While its licences wait for the contact center to go live, it is assigned without limit (ONB-4).
-        is_waiting = product.delay == Delay.ACTIVATED and not ledger.is_met(product.condition)
-        if not is_waiting and ledger.held(product.pk) - _assigned(account, product) < 1:
-            raise Refused(
-                f"No {product.name} is free. Add one, or unassign one first. Nothing was changed.",
-                rule="LIC-1",
-                field="product",
-            )
+        _check_free(ledger, product, subscription, units=1)
+        if held is not None:
+            held.unassigned_on = ledger.on
+            held.save(update_fields=["unassigned_on"])
         LicenceAssignment.objects.create(
-            account=account, end_user=end_user, product=product, assigned_on=ledger.on
+            account=account,
+            end_user=end_user,
+            product=product,
+            subscription=subscription,
+            assigned_on=ledger.on,
         )
         record(
             account,
-            "assign-licence",
+            "assign-licence" if held is None else "move-licence",
             end_user,
-            f"{product.name} assigned to {end_user}",
+            f"{product.name} assigned to {end_user}{_on(subscription)}",
             actor=actor,
             at=at,
-            after={"licence": product.pk},
+            before={} if held is None else {"subscription": held.subscription},
+            after={"licence": product.pk, "subscription": subscription},
         )
 
 
-def unassign_licence(end_user: EndUser, product: Product, *, actor: Actor, at: datetime) -> None:
+def move_assignments(source: Subscription, target: Subscription, *, actor: Actor, at: datetime) -> int:
+    """Move everybody with a licence of one subscription to another, all or none (SUB-8); returns how many licences.
+
+    Raises Refused where the target has ended, or has fewer free than are needed.
+    """
+    account = source.account
+    if source.pk == target.pk:
+        return 0
+    with open_ledger(account, actor=actor, at=at) as ledger:
+        held = list(
+            LicenceAssignment.objects.filter(subscription=source, unassigned_on=None)
+            .select_related("product", "end_user")
+            .order_by("id")
+        )
+        needed = Counter(assignment.product for assignment in held)
+        for product, units in needed.items():
+            _check_free(ledger, product, target, units=units)
+        LicenceAssignment.objects.filter(pk__in=[assignment.pk for assignment in held]).update(
+            unassigned_on=ledger.on
+        )
+        LicenceAssignment.objects.bulk_create(
+            LicenceAssignment(
+                account=account,
+                end_user=assignment.end_user,
+                product=assignment.product,
+                subscription=target,
+                assigned_on=ledger.on,
+            )
+            for assignment in held
+        )
+        if held:
+            record_all(
+                account,
+                [
+                    Change(
+                        "move-licence",
+                        assignment.end_user,
+                        f"{assignment.product.name} of {assignment.end_user} moved from {source} to {target}",
+                        before={"subscription": source},
+                        after={"subscription": target},
+                    )
+                    for assignment in held
+                ],
+                actor=actor,
+                at=at,
+            )
+    return len(held)
+
+
+def unassign_licence(
+    end_user: EndUser,
+    product: Product,
+    *,
+    subscription: Subscription | None = None,
+    actor: Actor,
+    at: datetime,
+) -> None:
     """Take a licence from an end user; it is free again, and goes on being billed.
 
-    Taking the UC licence parks the end user's numbers (NUM-8). Nothing if none is held.
+    Taking the UC licence parks the end user's numbers (NUM-8). Nothing if none is held, or not of the
+    subscription that is named.
     """
     with open_ledger(end_user.account, actor=actor, at=at) as ledger:
-        taken = _assignments(end_user, product).update(unassigned_on=ledger.on)
+        held = _assignments(end_user, product)
+        if subscription is not None:
+            held = held.filter(subscription=subscription)
+        taken = held.update(unassigned_on=ledger.on)
         if not taken:
             return
         record(
@@ -219,8 +340,35 @@ def _assignments(end_user: EndUser, product: Product) -> QuerySet[LicenceAssignm
     return LicenceAssignment.objects.filter(end_user=end_user, product=product, unassigned_on=None)
 
 
-def _assigned(account: Account, product: Product) -> int:
-    return LicenceAssignment.objects.filter(account=account, product=product, unassigned_on=None).count()
+def _assigned(account: Account, product: Product, subscription: Subscription | None) -> int:
+    return LicenceAssignment.objects.filter(
+        account=account, product=product, subscription=subscription, unassigned_on=None
+    ).count()
+
+
+def _check_free(ledger: Ledger, product: Product, subscription: Subscription | None, *, units: int) -> None:
+    """Raise Refused where fewer licences are free than are to be assigned (LIC-1)."""
+    if subscription is not None:
+        check_runs(subscription, ledger.on)
+    else:
+        ledger.check_requirement(product)
+        # While its licences wait for the contact center to go live, it is assigned without limit (ONB-4).
+        if product.delay == Delay.ACTIVATED and not ledger.is_met(product.condition):
+            return
+    held = ledger.held(product.pk, subscription=subscription)
+    free = max(0, held - _assigned(ledger.account, product, subscription))
+    if free >= units:
+        return
+    if units == 1:
+        message = f"No {product.name} is free{_on(subscription)}. Add one, or unassign one first."
+    else:
+        there = f"{free} {'is' if free == 1 else 'are'} free"
+        message = f"{units} × {product.name} are needed{_on(subscription)}, and {there}."
+    raise Refused(f"{message} Nothing was changed.", rule="LIC-1", field="product")
+
+
+def _on(subscription: Subscription | None) -> str:
+    return "" if subscription is None else f" on subscription {subscription}"
 
 
 def _unassigned(free: int, product: Product) -> str:

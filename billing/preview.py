@@ -63,7 +63,7 @@ def draw(account: Account, on: date, products: dict[str, ProductTerms] | None = 
     """The invoice of the BDOM `on`, drawn anew from the ledger as it stands, and from what is foreseen."""
     found = gather([(account, on)])[account.pk]
     charges = found.charges + waiting_for(account, foreseen(account), on)
-    return draft(found.terms, products or product_terms(), charges, on)
+    return draft(found.terms, products or product_terms(), charges, on, found.usage)
 
 
 def following(account: Account, count: int) -> list[Draft]:

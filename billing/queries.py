@@ -29,6 +29,7 @@ from billing.models import (
     InvoiceKind,
     InvoiceLine,
     InvoiceState,
+    Meter,
     Product,
 )
 from billing.preview import KEPT_FOR_SECONDS, draw, foreseen
@@ -199,8 +200,9 @@ def _repriced(asked: frozenset[int]) -> frozenset[int]:
 
 
 def product_names() -> dict[str, str]:
-    """The products' names by code. One query."""
-    return dict(Product.objects.values_list("code", "name"))
+    """The names of products and meters by code: what a line may be of. One query."""
+    products = Product.objects.order_by().values_list("code", "name")
+    return dict(products.union(Meter.objects.order_by().values_list("code", "name")))
 
 
 class Catalogue(NamedTuple):
@@ -369,6 +371,7 @@ def ledger_groups(
         wanted |= Q(product__is_licence=True)
     rows = (
         Charge.objects.filter(wanted, account=account, ended_on=None)
+        .exclude(state=ChargeState.ENDED)
         .order_by("product__rank", "product")
         .values_list(
             "product",

@@ -6,7 +6,7 @@ then come its events in the order of the file (BIL-7).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -19,21 +19,39 @@ from accounts import end_users
 from accounts.models import Account, Brand, EndUser
 from accounts.refusals import Refused
 from accounts.trail import Actor
-from billing import licences
+from billing import licences, subscriptions, usage
 from billing.engine import BillingFault, Draft, round_half_up
 from billing.gather import decimals_of
 from billing.invoicing import bill_due, due, start_run
-from billing.models import BillingSchedule, Invoice, InvoiceLine, InvoiceRun, PackageTerms, Price, Product
+from billing.models import (
+    BillingSchedule,
+    Invoice,
+    InvoiceLine,
+    InvoiceRun,
+    LicenceMode,
+    MeterRate,
+    PackageTerms,
+    PrefixRate,
+    Price,
+    Product,
+    Subscription,
+    TelephonyOption,
+)
 from billing.opening import open_account, start_of_day
 from billing.preview import draw
 from billing.stories import (
     EVENTS,
     Event,
     Story,
+    a_count,
+    a_date,
+    a_meter,
     a_name,
     a_product,
     a_quantity,
     event,
+    one_of,
+    quantities,
 )
 from billing.triggers import begin_due_charges
 
@@ -93,6 +111,10 @@ class Player:
     def product(self, code: str) -> Product:
         """The product of a code that the story's reading has checked."""
         return Product.objects.get(pk=code)
+
+    def subscription(self, name: str | None) -> Subscription | None:
+        """The subscription of a name, as it stands now; None where no name is given."""
+        return None if name is None else Subscription.objects.get(pk=self.find(name, "subscription").pk)
 
     @property
     def by(self) -> dict[str, Any]:
@@ -183,6 +205,29 @@ def _set_up(story: Story) -> Player:
         )
         for code, package in story.packages.items()
     )
+    MeterRate.objects.bulk_create(
+        MeterRate(
+            meter_id=code,
+            brand=brand,
+            per_unit=rate.per_unit,
+            per_unit_currency=story.currency,
+            minimum_seconds=rate.minimum_seconds,
+            increment_seconds=rate.increment_seconds,
+            effective_on=story.opened,
+        )
+        for code, rate in story.rates.items()
+    )
+    PrefixRate.objects.bulk_create(
+        PrefixRate(
+            brand=brand,
+            prefix=prefix,
+            per_unit=per_unit,
+            per_unit_currency=story.currency,
+            effective_on=story.opened,
+        )
+        for rate in story.rates.values()
+        for prefix, per_unit in rate.prefixes.items()
+    )
     actor = Actor.for_command("simulate")
     opened_at = datetime.combine(story.opened, _NOON).astimezone()
     account = open_account(
@@ -246,14 +291,39 @@ def _outcome(player: Player) -> Outcome:
 # --- the events of billing -------------------------------------------------------------------
 
 
-@event("add_licences", {"product": a_product, "quantity": a_quantity})
-def _add_licences(player: Player, product: str, quantity: int) -> None:
-    licences.add_licences(player.account, player.product(product), quantity, **player.by)
+_OF_SUBSCRIPTION = {"subscription": ("subscription",)}
 
 
-@event("remove_licences", {"product": a_product, "quantity": a_quantity})
-def _remove_licences(player: Player, product: str, quantity: int) -> None:
-    licences.remove_licences(player.account, player.product(product), quantity, **player.by)
+@event(
+    "add_licences",
+    {"product": a_product, "quantity": a_quantity, "subscription": a_name},
+    optional=("subscription",),
+    needs=_OF_SUBSCRIPTION,
+)
+def _add_licences(player: Player, product: str, quantity: int, subscription: str | None = None) -> None:
+    licences.add_licences(
+        player.account,
+        player.product(product),
+        quantity,
+        subscription=player.subscription(subscription),
+        **player.by,
+    )
+
+
+@event(
+    "remove_licences",
+    {"product": a_product, "quantity": a_quantity, "subscription": a_name},
+    optional=("subscription",),
+    needs=_OF_SUBSCRIPTION,
+)
+def _remove_licences(player: Player, product: str, quantity: int, subscription: str | None = None) -> None:
+    licences.remove_licences(
+        player.account,
+        player.product(product),
+        quantity,
+        subscription=player.subscription(subscription),
+        **player.by,
+    )
 
 
 @event("add_user", {"user": a_name}, makes={"user": "user"})
@@ -262,16 +332,100 @@ def _add_user(player: Player, user: str) -> None:
     player.give("user", user, end_users.add_end_user(player.account, name=user, **player.by))
 
 
-@event("assign_licence", {"user": a_name, "product": a_product}, needs={"user": ("user",)})
-def _assign_licence(player: Player, user: str, product: str) -> None:
+@event(
+    "assign_licence",
+    {"user": a_name, "product": a_product, "subscription": a_name},
+    optional=("subscription",),
+    needs={"user": ("user",), **_OF_SUBSCRIPTION},
+)
+def _assign_licence(player: Player, user: str, product: str, subscription: str | None = None) -> None:
     end_user: EndUser = player.find(user, "user")
-    licences.assign_licence(end_user, player.product(product), **player.by)
+    licences.assign_licence(
+        end_user, player.product(product), subscription=player.subscription(subscription), **player.by
+    )
 
 
-@event("unassign_licence", {"user": a_name, "product": a_product}, needs={"user": ("user",)})
-def _unassign_licence(player: Player, user: str, product: str) -> None:
+@event(
+    "unassign_licence",
+    {"user": a_name, "product": a_product, "subscription": a_name},
+    optional=("subscription",),
+    needs={"user": ("user",), **_OF_SUBSCRIPTION},
+)
+def _unassign_licence(player: Player, user: str, product: str, subscription: str | None = None) -> None:
     end_user: EndUser = player.find(user, "user")
-    licences.unassign_licence(end_user, player.product(product), **player.by)
+    licences.unassign_licence(
+        end_user, player.product(product), subscription=player.subscription(subscription), **player.by
+    )
+
+
+def _starts_later(on: date, fields: Mapping[str, Any]) -> None:
+    if fields["starts"] < on:
+        raise ValueError(f"starts: is before the event's own day, {on}")
+
+
+@event(
+    "add_subscription",
+    {
+        "subscription": a_name,
+        "starts": a_date,
+        "ends": a_date,
+        "commitments": quantities,
+        "licence_mode": one_of(*LicenceMode.values),
+        "telephony_option": one_of(*TelephonyOption.values),
+        "product": a_product,
+        "quantity": a_quantity,
+    },
+    optional=("commitments", "product", "quantity"),
+    makes={"subscription": "subscription"},
+    check=_starts_later,
+)
+def _add_subscription(
+    player: Player,
+    subscription: str,
+    starts: date,
+    ends: date,
+    licence_mode: str,
+    telephony_option: str,
+    commitments: dict[str, int] | None = None,
+    product: str = "",
+    quantity: int = 1,
+) -> None:
+    terms = subscriptions.Terms(
+        name=subscription,
+        starts_on=starts,
+        ends_on=ends,
+        licence_mode=LicenceMode(licence_mode),
+        telephony_option=TelephonyOption(telephony_option),
+        commitments=commitments or {},
+        products={player.product(product): quantity} if product else {},
+    )
+    player.give(
+        "subscription", subscription, subscriptions.add_subscription(player.account, terms, **player.by)
+    )
+
+
+@event("end_subscription", {"subscription": a_name}, needs=_OF_SUBSCRIPTION)
+def _end_subscription(player: Player, subscription: str) -> None:
+    subscriptions.end_subscription(player.find(subscription, "subscription"), **player.by)
+
+
+@event(
+    "usage",
+    {"id": a_name, "meter": a_meter, "quantity": a_count, "subscription": a_name, "subject": a_name},
+    optional=("subscription", "subject"),
+    needs=_OF_SUBSCRIPTION,
+)
+def _usage(player: Player, meter: str, quantity: int, **told: Any) -> None:
+    usage.record_usage(
+        player.account,
+        told["id"],
+        meter,
+        quantity,
+        occurred_at=player.at,
+        subscription=player.subscription(told.get("subscription")),
+        subject=told.get("subject", ""),
+        **player.by,
+    )
 
 
 # --- the outcome in words --------------------------------------------------------------------
@@ -319,7 +473,7 @@ def _line_json(line: Any, places: int) -> dict[str, Any]:
     return {
         "section": str(line.section),
         "product": line.product,
-        "quantity": line.quantity,
+        "quantity": _plain(line.quantity),
         "unit_price": unit_price_text(line.unit_price, places),
         "from": line.starts_on.isoformat(),
         "to": line.ends_on.isoformat(),
@@ -329,6 +483,11 @@ def _line_json(line: Any, places: int) -> dict[str, Any]:
         "subscription": line.subscription,
         "why": line.why,
     }
+
+
+def _plain(quantity: int | Decimal) -> int | float:
+    """A quantity as a number of JSON's: parts of a minute have four decimals at most."""
+    return quantity if isinstance(quantity, int) else float(quantity)
 
 
 def _amount(amount: Decimal, places: int) -> str:
@@ -368,9 +527,9 @@ def _table(lines: Any, places: int) -> list[str]:
     rows = [
         (
             str(line.section),
-            line.product + (f" {line.subject_label}" if line.subject_label else ""),
+            " ".join(filter(None, (line.product, line.subject_label, line.subscription))),
             f"{line.quantity} × {unit_price_text(line.unit_price, places)}",
-            f"{line.starts_on} – {line.ends_on}" if line.of_days else f"{line.starts_on}",
+            f"{line.starts_on} – {line.ends_on}" if line.ends_on > line.starts_on else f"{line.starts_on}",
             f"{line.days} of {line.of_days} days" if line.of_days else "",
             _amount(line.amount, places),
             line.why,

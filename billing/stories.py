@@ -7,11 +7,12 @@ wrong with it. Apps add the events of their own with `event`.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,9 @@ from moneyed import CURRENCIES
 
 from accounts.models import validate_timezone
 from billing.licences import MOST_UNITS
-from billing.models import Family, PackageTerms, Product
+from billing.models import Family, Meter, MeterRate, PackageTerms, Product
+from billing.rating import INTERNATIONAL
+from billing.usage import MOST as MOST_USAGE
 
 if TYPE_CHECKING:
     from billing.simulate import Player
@@ -54,10 +57,6 @@ _NOT_YET = frozenset(
         "order_hardware",
         "ship_hardware",
         "cancel_hardware",
-        "call",
-        "usage",
-        "add_subscription",
-        "end_subscription",
         "register_plan",
         "change_plan",
         "unsubscribe_plan",
@@ -91,6 +90,16 @@ class StoryPackage:
 
 
 @dataclass(frozen=True, slots=True)
+class StoryRate:
+    """The rate of a meter in a story: of a unit (a minute, for calls), and how calls are rounded up, in seconds."""
+
+    per_unit: Decimal
+    minimum_seconds: int
+    increment_seconds: int
+    prefixes: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """A story that is well formed. Dates are the account's own; prices are in its currency."""
 
@@ -103,10 +112,13 @@ class Story:
     policies: Mapping[str, Any]
     prices: Mapping[str, Decimal]
     packages: Mapping[str, StoryPackage]
+    rates: Mapping[str, StoryRate]
     events: tuple[Event, ...]
 
 
 Parser = Callable[[Any], Any]
+# Looks at the fields of an event beside its day; raises ValueError with a field's name and what is wrong.
+Check = Callable[[date, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,7 @@ class EventKind:
     optional: frozenset[str]
     makes: Mapping[str, str] = field(default_factory=dict)
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    check: Check | None = None
 
 
 EVENTS: dict[str, EventKind] = {}
@@ -134,15 +147,16 @@ def event(
     optional: tuple[str, ...] = (),
     makes: Mapping[str, str] | None = None,
     needs: Mapping[str, tuple[str, ...]] | None = None,
+    check: Check | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register how the event `do` is played: a function of the player and its fields.
 
     `makes` says which field brings a name of which kind into the story; `needs` which field refers
-    to a name, and of which kinds it may be.
+    to a name, and of which kinds it may be; `check` looks at fields that have to fit the event's day.
     """
 
     def register(play: Callable[..., None]) -> Callable[..., None]:
-        EVENTS[do] = EventKind(do, play, fields, frozenset(optional), makes or {}, needs or {})
+        EVENTS[do] = EventKind(do, play, fields, frozenset(optional), makes or {}, needs or {}, check)
         return play
 
     return register
@@ -207,6 +221,47 @@ def a_product(value: Any) -> str:
     return value
 
 
+def a_meter(value: Any) -> str:
+    """A meter of the catalogue that is no kind of call: those follow from the call itself (USE-2)."""
+    meter = Meter.objects.filter(pk=value).first() if isinstance(value, str) else None
+    if meter is None:
+        raise ValueError(f"“{value}” is not a meter")
+    if meter.is_call:
+        raise ValueError(f"“{value}” is told by calls: use the event call")
+    return meter.pk
+
+
+def a_count(value: Any) -> int:
+    """A whole number that is not negative."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_USAGE:
+        raise ValueError(f"is a whole number from 0 to {MOST_USAGE:,}")
+    return value
+
+
+def an_instant(value: Any) -> datetime:
+    """A time with its offset: TOML's own, or text like 2026-01-31T09:30:00-05:00."""
+    found = value if isinstance(value, datetime) else None
+    if isinstance(value, str):
+        with suppress(ValueError):
+            found = datetime.fromisoformat(value)
+    if found is None or found.utcoffset() is None:
+        raise ValueError("is a time with its offset, like 2026-01-31T09:30:00-05:00")
+    if not _FIRST_DAY <= found.date() <= _LAST_DAY:
+        raise ValueError(f"is a time of the years {_FIRST_DAY.year} to {_LAST_DAY.year}")
+    return found
+
+
+def quantities(value: Any) -> dict[str, int]:
+    """A table of meter = quantity."""
+    if not isinstance(value, dict):
+        raise ValueError("is a table of meter = quantity")
+    known = set(Meter.objects.values_list("code", flat=True))
+    for code in value:
+        if code not in known:
+            raise ValueError(f"“{code}” is not a meter")
+    return {code: a_count(quantity) for code, quantity in value.items()}
+
+
 def one_of(*choices: str) -> Parser:
     """One of some words."""
 
@@ -263,7 +318,7 @@ def read(data: Any, until: date | None = None) -> Story:
         raise StoryError(f"until: {ends} is before the account was opened on {opened}")
     if ends.year - opened.year > _MOST_YEARS:
         raise StoryError(f"until: {ends} is more than {_MOST_YEARS} years after {opened}")
-    _check_rates(data)
+    _check_discounts(data)
     currency = _value(account, "account", "currency", _a_currency, "USD")
     return Story(
         name=_value(account, "account", "name", a_name, "Simulated account"),
@@ -275,6 +330,7 @@ def read(data: Any, until: date | None = None) -> Story:
         policies=_policies(account),
         prices=_package_prices(_table(data, "packages")) | _prices(_table(data, "prices")),
         packages=_packages(_table(data, "packages"), currency),
+        rates=_rates(_table(data, "rates"), currency),
         events=events,
     )
 
@@ -309,16 +365,17 @@ def _event(number: int, row: Any, opened: date) -> Event:
         raise StoryError(f"{where}: do: there is no such event")
     if on < opened:
         raise StoryError(f"{where}: on: is before the account was opened on {opened}")
-    if "subscription" in row and "subscription" not in kind.fields:
-        raise StoryError(f"{where}: subscription: not supported yet")
     _check_known(row, frozenset(kind.fields) | {"on", "do"}, where)
     fields = {
         name: _value(row, where, name, parse)
         for name, parse in kind.fields.items()
         if name in row or name not in kind.optional
     }
-    if do == "outage" and fields["until"] < on:
-        raise StoryError(f"{where}: until: is before the outage")
+    if kind.check is not None:
+        try:
+            kind.check(on, fields)
+        except ValueError as error:
+            raise StoryError(f"{where}: {error}") from error
     return Event(number, on, kind.do, fields)
 
 
@@ -437,17 +494,63 @@ def _minutes(value: Any) -> int:
     return value
 
 
-def _check_rates(data: Mapping[str, Any]) -> None:
-    """Rates and discounts bear on events that are not played yet; their shape is checked."""
-    for code, entry in _table(data, "rates").items():
+_RATE = frozenset({"per_unit", "minimum_seconds", "increment_seconds"})
+
+
+def _rates(table: Mapping[str, Any], currency: str) -> dict[str, StoryRate]:
+    """The rates of a story; the price of a unit that it does not say is that of the catalogue."""
+    known = set(Meter.objects.values_list("code", flat=True))
+    rates = {}
+    for code, entry in table.items():
+        where = f"rates: {code}"
+        if code not in known:
+            raise StoryError(f"rates: “{code}” is not a meter")
         if not isinstance(entry, dict):
-            raise StoryError(f"rates: {code}: is a table")
+            raise StoryError(f"{where}: is a table")
+        _check_known(entry, _RATE | {"prefixes"} if code == INTERNATIONAL else _RATE, where)
+        prefixes = _table(entry, "prefixes")
+        for prefix in prefixes:
+            if not re.fullmatch(r"\+[1-9]\d{0,14}", prefix, re.ASCII):
+                raise StoryError(f"{where}: prefixes: “{prefix}” is not a prefix like +44")
+        usual = MeterRate.objects.filter(meter=code, brand=None, per_unit_currency=currency)
+        per_unit = usual.order_by("effective_on").values_list("per_unit", flat=True).last()
+        rates[code] = StoryRate(
+            _value(entry, where, "per_unit", a_price, _REQUIRED if per_unit is None else per_unit),
+            _value(entry, where, "minimum_seconds", _seconds, 60),
+            _value(entry, where, "increment_seconds", _increment, 60),
+            {prefix: _value(prefixes, f"{where}: prefixes", prefix, a_price) for prefix in prefixes},
+        )
+    return rates
+
+
+_MOST_SECONDS = 86_400
+
+
+def _seconds(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_SECONDS:
+        raise ValueError(f"is a number of seconds up to {_MOST_SECONDS:,}")
+    return value
+
+
+def _increment(value: Any) -> int:
+    if _seconds(value) == 0:
+        raise ValueError("is one second at least")
+    return int(value)
+
+
+def _check_discounts(data: Mapping[str, Any]) -> None:
+    """Discounts bear on events that are not played yet; their shape is checked."""
     for months, discount in _table(data, "plan_discounts").items():
         if not str(months).isdigit():
             raise StoryError(f"plan_discounts: “{months}” is not a number of months")
         _value({"discount": discount}, f"plan_discounts: {months}", "discount", a_price)
 
 
-@event("outage", {"until": a_date})
+def _ends_later(on: date, fields: Mapping[str, Any]) -> None:
+    if fields["until"] < on:
+        raise ValueError("until: is before the outage")
+
+
+@event("outage", {"until": a_date}, check=_ends_later)
 def _outage(player: Player, until: date) -> None:
     """The player has read the story's outages before it began."""

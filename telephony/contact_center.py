@@ -277,7 +277,11 @@ def write_note(contact_center: ContactCenter, text: str, *, actor: Actor, at: da
 def items_of(account: Account) -> models.QuerySet[Charge]:
     """The account's channels, add-ons and storage that have no end."""
     return Charge.objects.filter(
-        account=account, ended_on=None, product__family=Family.CONTACT_CENTER, product__is_licence=False
+        account=account,
+        ended_on=None,
+        subscription=None,
+        product__family=Family.CONTACT_CENTER,
+        product__is_licence=False,
     ).exclude(brought_by__isnull=False)
 
 

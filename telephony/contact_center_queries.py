@@ -94,7 +94,11 @@ def _held(account: Account) -> dict[str, tuple[int, int, date | None, Decimal]]:
     """By product: units, those that wait for activation, the first billed day, and the sum a month."""
     charges = (
         Charge.objects.filter(
-            account=account, ended_on=None, product__family=Family.CONTACT_CENTER, product__is_recurring=True
+            account=account,
+            ended_on=None,
+            subscription=None,
+            product__family=Family.CONTACT_CENTER,
+            product__is_recurring=True,
         )
         .order_by()
         .values_list("product", "unit_price", "billing_starts_on")

@@ -30,7 +30,7 @@ class Step:
 
 def progress(account: str, service: str) -> dict[str, Exists]:
     """What `steps` needs to know, as annotations of a query in which these fields name account and service."""
-    items = Charge.objects.filter(account=OuterRef(account), ended_on=None)
+    items = Charge.objects.filter(account=OuterRef(account), ended_on=None, subscription=None)
     assigned = LicenceAssignment.objects.filter(
         account=OuterRef(account), unassigned_on=None, product__family="contact-center"
     )

@@ -1,15 +1,16 @@
-"""The simulator's events on numbers and services."""
+"""The simulator's events on numbers, services, the contact center and calls."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from accounts.refusals import Refused
 from billing.models import Family, Product
 from billing.packages import PAY_PER_USE
 from billing.simulate import Player
-from billing.stories import a_name, a_product, a_quantity, event, one_of
-from telephony import contact_center, numbers, services
+from billing.stories import a_count, a_name, a_product, a_quantity, an_instant, event, one_of
+from telephony import call_records, contact_center, numbers, services
 from telephony.models import ContactCenter, Edition, Number, ServiceKind
 from telephony.numbering import read_number
 
@@ -102,6 +103,23 @@ def _remove_item(player: Player, product: str, quantity: int) -> None:
 @event("set_toll_free_package", {"package": a_package})
 def _set_toll_free_package(player: Player, package: str) -> None:
     contact_center.set_toll_free_package(player.account, package, **player.by)
+
+
+@event(
+    "call",
+    {"id": a_name, "from": a_number, "to": a_number, "seconds": a_count, "at": an_instant},
+    optional=("at",),
+)
+def _call(player: Player, seconds: int, at: datetime | None = None, **told: str) -> None:
+    call_records.record_call(
+        player.account,
+        told["id"],
+        caller=told["from"],
+        called=told["to"],
+        seconds=seconds,
+        occurred_at=at or player.at,
+        **player.by,
+    )
 
 
 def _installed(player: Player) -> ContactCenter:

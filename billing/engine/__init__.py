@@ -25,17 +25,37 @@ from billing.engine.facts import (
     Section,
 )
 from billing.engine.proration import minor_unit, prorate, round_half_up, split
+from billing.engine.usage import (
+    Aggregation,
+    Commitment,
+    MeterTerms,
+    MissingRate,
+    PackageFacts,
+    Pooling,
+    SubscriptionFacts,
+    Usage,
+    UsageFacts,
+)
 
 __all__ = [
     "AccountTerms",
+    "Aggregation",
     "BillingFault",
     "ChargeFacts",
+    "Commitment",
     "Draft",
     "Line",
+    "MeterTerms",
     "MissingPrice",
+    "MissingRate",
+    "PackageFacts",
     "Period",
+    "Pooling",
     "ProductTerms",
     "Section",
+    "SubscriptionFacts",
+    "Usage",
+    "UsageFacts",
     "bdom_of",
     "cut",
     "draft",

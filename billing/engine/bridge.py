@@ -82,7 +82,7 @@ class Billed(Protocol):
     @property
     def subject(self) -> str: ...
     @property
-    def quantity(self) -> int: ...
+    def quantity(self) -> int | Decimal: ...
     @property
     def unit_price(self) -> Decimal: ...
     @property
@@ -100,7 +100,7 @@ class Entry(NamedTuple):
     product: str
     subscription: str | None
     subject: str
-    quantity: int
+    quantity: int | Decimal
     unit_price: Decimal
     starts_on: date
     amount: Decimal
@@ -224,7 +224,8 @@ def _running(side: Side, sums: _Sums, *, is_after: bool) -> _Running:
             units = prices.get(line.unit_price)
             if units is None:
                 units = prices[line.unit_price] = _Units()
-            units.quantity += line.quantity
+            # What runs through a month is in whole units.
+            units.quantity += int(line.quantity)
             units.amount += amount
             units.charges.update(line.charges)
         elif is_after:

@@ -47,6 +47,11 @@ def _month_after(year: int, month: int, months: int) -> tuple[int, int]:
     return index // 12, index % 12 + 1
 
 
+def months_after(start: date, months: int) -> date:
+    """The same day so many months later, or the last day of a shorter month; counted from `start` itself."""
+    return bdom_of(start.day, *_month_after(start.year, start.month, months))
+
+
 @lru_cache(maxsize=65536)
 def next_bdom(day: int, after: date) -> date:
     """The first BDOM date later than `after`."""

@@ -26,6 +26,7 @@ from billing.engine.facts import (
 )
 from billing.engine.proration import minor_unit, prorate
 from billing.engine.reasons import MONTH_AHEAD, Reason, beginning, credited, month_ahead_until
+from billing.engine.usage import Usage, usage_lines
 
 # Lines that agree in all of these are one line, whose quantities add up and which is rounded once:
 # section and rank, product, subscription, subject's label, from, to, of days, price, reason, subject.
@@ -45,12 +46,14 @@ def draft(
     products: Mapping[str, ProductTerms],
     charges: Iterable[ChargeFacts],
     on: date,
+    usage: Usage | None = None,
 ) -> Draft:
-    """The invoice of the BDOM `on`: a month ahead, what began since the last, and credits.
+    """The invoice of the BDOM `on`: a month ahead, what began since the last, usage in arrears, and credits.
 
     `charges` are all charges of one account that were not over before the BDOM before `on`; more do
-    no harm, and their order does not matter. Raises BillingFault where a product is unknown, a
-    price is missing or the total is beyond measure, and ValueError where `on` is no BDOM.
+    no harm, and their order does not matter. `usage` is what `usage_lines` asks for. Raises
+    BillingFault where a product is unknown, a price or rate is missing or the total is beyond measure,
+    and ValueError where `on` is no BDOM.
     """
     before = previous_bdom(terms.bdom, on)
     until = next_bdom(terms.bdom, on)
@@ -82,11 +85,21 @@ def draft(
             reason = credited(wanted_to)
             for start, end, period in cut(terms.bdom, wanted_to, covered_to):
                 lines.add(product, charge, Section.CREDIT, start, end, period.days, reason)
-    drawn = lines.drawn()
+    drawn = _with_usage(lines.drawn(), terms, usage, Period(before, on))
     subtotal = sum([line.amount for line in drawn], minor_unit(terms.decimals) * 0)
     if abs(subtotal) >= _TOO_MUCH:
         raise BillingFault(f"the total of {subtotal} is more than an invoice can hold")
     return Draft(on, (on, until), drawn, subtotal, subtotal * 0, subtotal)
+
+
+def _with_usage(
+    drawn: tuple[Line, ...], terms: AccountTerms, usage: Usage | None, period: Period
+) -> tuple[Line, ...]:
+    """The lines with those of the usage of `period`, in the order of INV-2."""
+    if usage is None or not usage.facts:
+        return drawn
+    used = usage_lines(terms, usage, period)
+    return tuple(sorted([*drawn, *used], key=lambda line: SECTION_RANK[line.section]))
 
 
 def _is_over(charge: ChargeFacts, on: date) -> bool:

@@ -90,12 +90,14 @@ class Line(NamedTuple):
 
     Recurring lines and their credits have the service days [starts_on, ends_on) and `days` of the
     `of_days` of their billing period; one-time lines have both dates equal and no days. `amount` is
-    in whole minor units, negative for a credit. `charges` are the ids of the charges in it.
+    in whole minor units, negative for a credit. `charges` are the ids of the charges in it. A usage
+    line names its meter as its product, has the dates of its billing period or of the part in which
+    one package held, and no days; its quantity may be parts of a minute.
     """
 
     section: Section
     product: str
-    quantity: int
+    quantity: int | Decimal
     unit_price: Decimal
     starts_on: date
     ends_on: date

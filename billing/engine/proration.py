@@ -36,6 +36,12 @@ def prorate(unit_price: Decimal, quantity: int, days: int, of_days: int, decimal
     return round_half_up(amount, decimals)
 
 
+def price_units(unit_price: Decimal, units: int, divisor: int, decimals: int) -> Decimal:
+    """unit_price × units ÷ divisor, rounded once (USE-3): seconds at a price per minute have a divisor of 60."""
+    amount = _EXACT.divide(_EXACT.multiply(unit_price, Decimal(units)), Decimal(divisor))
+    return round_half_up(amount, decimals)
+
+
 def split(total: Decimal, weights: Sequence[Decimal | int], decimals: int) -> list[Decimal]:
     """Parts of `total` in proportion to `weights`, in whole minor units, that sum to `total`.
 

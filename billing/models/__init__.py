@@ -1,4 +1,4 @@
-"""Catalogue, ledger, invoices."""
+"""Catalogue, ledger, subscriptions, usage, invoices."""
 
 from billing.models.catalogue import CreditPolicy, Delay, Family, PackageTerms, Price, Product
 from billing.models.invoices import (
@@ -19,6 +19,15 @@ from billing.models.ledger import (
     LicenceAssignment,
     Limit,
 )
+from billing.models.subscriptions import (
+    LicenceMode,
+    Offer,
+    Subscription,
+    SubscriptionCommitment,
+    TelephonyOption,
+    Tenancy,
+)
+from billing.models.usage import Meter, MeterRate, PrefixRate, UsageFault, UsageImport, UsageRecord
 
 __all__ = [
     "BillingSchedule",
@@ -35,10 +44,22 @@ __all__ = [
     "InvoiceRun",
     "InvoiceState",
     "LicenceAssignment",
+    "LicenceMode",
     "Limit",
+    "Meter",
+    "MeterRate",
+    "Offer",
     "PackageTerms",
+    "PrefixRate",
     "Price",
     "Product",
     "RunFailure",
     "RunTotal",
+    "Subscription",
+    "SubscriptionCommitment",
+    "TelephonyOption",
+    "Tenancy",
+    "UsageFault",
+    "UsageImport",
+    "UsageRecord",
 ]

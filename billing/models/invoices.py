@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import Q
@@ -203,6 +205,30 @@ class Invoice(models.Model):
         return Money(self.total, self.currency)
 
 
+if TYPE_CHECKING:
+    _Decimals = models.DecimalField[int | Decimal, int | Decimal]
+else:
+    _Decimals = models.DecimalField
+
+
+class QuantityField(_Decimals):
+    """How many units: whole ones as int, parts of a minute as Decimal, with at most four decimals."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"max_digits": 18, "decimal_places": 4} | options)
+
+    def deconstruct(self) -> Any:
+        """As the column that it is: migrations need not know more."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.DecimalField", args, kwargs
+
+    def from_db_value(self, value: Decimal | None, expression: Any, connection: Any) -> int | Decimal | None:
+        """A whole quantity without the decimals that its column has."""
+        if value is None:
+            return None
+        return int(value) if value == value.to_integral_value() else value.normalize()
+
+
 class InvoiceLine(models.Model):
     """One line of an invoice, with all that is needed to say why it is there (BIL-11).
 
@@ -220,14 +246,14 @@ class InvoiceLine(models.Model):
     section = models.CharField(max_length=10, choices=[(section.value, section.value) for section in Section])
     product = models.CharField(max_length=40)
     description = models.CharField(max_length=120)
-    quantity = models.PositiveIntegerField()
+    quantity = QuantityField()
     unit_price = models.DecimalField(max_digits=18, decimal_places=8)
     starts_on = models.DateField()
     ends_on = models.DateField()
     days = models.PositiveSmallIntegerField(null=True)
     of_days = models.PositiveSmallIntegerField(null=True)
     amount = models.DecimalField(max_digits=18, decimal_places=4)
-    subscription = models.CharField(max_length=40, null=True)
+    subscription = models.CharField(max_length=80, null=True)
     subject = models.CharField(max_length=40, blank=True)
     subject_label = models.CharField(max_length=80, blank=True)
     holder = models.CharField(max_length=80, blank=True)

@@ -13,6 +13,7 @@ from django_fsm import FSMField, transition
 from accounts.models import Account, EndUser
 from billing.engine.reasons import Basis
 from billing.models.catalogue import Product
+from billing.models.subscriptions import Subscription
 
 
 class BillingSchedule(models.Model):
@@ -90,6 +91,15 @@ class Charge(models.Model):
         max_length=80, blank=True, help_text="The end user or service that the subject serves."
     )
 
+    subscription = models.ForeignKey(
+        Subscription,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="charges",
+        db_index=False,
+        help_text="The subscription that it is billed for, from its start to its end (SUB-10).",
+    )
     brought_by = models.ForeignKey(
         "self",
         on_delete=models.PROTECT,
@@ -109,6 +119,11 @@ class Charge(models.Model):
                 name="charge_waiting",
             ),
             models.Index(fields=("account", "subject"), condition=~Q(subject=""), name="charge_by_subject"),
+            models.Index(
+                fields=("subscription",),
+                condition=Q(subscription__isnull=False),
+                name="charge_by_subscription",
+            ),
         )
         constraints = (
             models.CheckConstraint(condition=Q(quantity__gte=1), name="charge_has_a_quantity"),
@@ -184,6 +199,14 @@ class LicenceAssignment(models.Model):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="licence_assignments")
     end_user = models.ForeignKey(EndUser, on_delete=models.PROTECT, related_name="licence_assignments")
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="assignments")
+    subscription = models.ForeignKey(
+        Subscription,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="assignments",
+        help_text="The subscription whose licence it is; without one, the account's own.",
+    )
     assigned_on = models.DateField()
     unassigned_on = models.DateField(null=True, blank=True)
 

@@ -152,7 +152,8 @@ def test_numbers_and_prices_of_real_accounts_do_not_disturb_a_story() -> None:
         (HEAD + '[prices]\nuc-licence = "٣"\n', 'prices: uc-licence: is an amount like "29.99"'),
         (HEAD + '[prices]\nuc-licence = "9999999999.999999"\n', "prices: uc-licence: has at most 15 digits"),
         (HEAD + "[prices]\nuc-licence = true\n", "prices: uc-licence: is an amount like"),
-        (HEAD + "[rates]\nx = 1\n", "rates: x: is a table"),
+        (HEAD + "[rates]\nagents = 1\n", "rates: agents: is a table"),
+        (HEAD + "[rates.x]\n", "rates: “x” is not a meter"),
         (HEAD + '[plan_discounts]\nyear = "0.1"\n', "plan_discounts: “year” is not a number of months"),
         (HEAD + "[taxes]\nx = 1\n", "taxes: not supported yet"),
         ("events = 3\n" + HEAD, "events: is a list"),
@@ -161,7 +162,7 @@ def test_numbers_and_prices_of_real_accounts_do_not_disturb_a_story() -> None:
         (EVENT + 'do = ["x"]\n', "event 1 (2026-01-12, ['x']): do: there is no such event"),
         (EVENT + 'do = "fly"\n', "event 1 (2026-01-12, fly): do: there is no such event"),
         (EVENT, "event 1 (2026-01-12, None): do: there is no such event"),
-        (EVENT + 'do = "call"\n', "event 1 (2026-01-12, call): not supported yet"),
+        (EVENT + 'do = "order_hardware"\n', "event 1 (2026-01-12, order_hardware): not supported yet"),
         (EVENT + 'do = "add_user"\n', "event 1 (2026-01-12, add_user): user: is missing"),
         (EVENT + 'do = "add_user"\nuser = "  "\n', "user: is a name, and cannot be empty"),
         (EVENT + 'do = "add_user"\nuser = "Ann"\nage = 3\n', "“age” is not known here"),
@@ -181,7 +182,7 @@ def test_numbers_and_prices_of_real_accounts_do_not_disturb_a_story() -> None:
         (EVENT + 'do = "outage"\n', "until: is missing"),
         (
             EVENT + 'do = "add_licences"\nproduct = "uc-licence"\nquantity = 1\nsubscription = "x"\n',
-            "subscription: not supported yet",
+            "subscription: no event of the story makes “x”",
         ),
         *(
             (

@@ -1,0 +1,129 @@
+"""Makes usage of call records: whose call it was, which way it went, who held the number, and its meter (USE-2)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from accounts.models import Account
+from accounts.refusals import Refused
+from accounts.trail import Actor
+from billing.usage import NewUsage, UsageBook, check_time
+from telephony.calls import Direction, is_toll_free, meter_of
+from telephony.models import Number, NumberHolding
+
+_HOLDER_LENGTH = 80
+
+
+class Call(NamedTuple):
+    """A call as a record tells it: two numbers in E.164 (`caller` is empty where it is withheld), and its length.
+
+    `occurred_at` is the instant at which it began. `direction` is None where the numbers have to tell it.
+    """
+
+    record_id: str
+    caller: str
+    called: str
+    seconds: int
+    occurred_at: datetime
+    direction: Direction | None = None
+
+
+@dataclass(slots=True)
+class NumberBook:
+    """Which of some accounts' numbers were whose and when, read for many calls at once."""
+
+    _held: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _holders: dict[tuple[int, str], list[tuple[datetime, datetime | None, str]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    @classmethod
+    def of(cls, accounts: Iterable[Account]) -> NumberBook:
+        """The book of these accounts' numbers, those given up too. Two queries."""
+        book = cls()
+        pks = [account.pk for account in accounts]
+        for account, number in Number.objects.filter(account__any_of=pks).values_list("account_id", "e164"):
+            book._held[account].add(number)
+        rows = (
+            NumberHolding.objects.filter(number__account__any_of=pks)
+            .order_by("id")
+            .values_list("number__account_id", "number__e164", "from_at", "to_at", "holder")
+        )
+        for account, number, from_at, to_at, holder in rows.iterator():
+            book._holders[account, number].append((from_at, to_at, holder))
+        return book
+
+    def direction(self, account: Account, call: Call) -> Direction | None:
+        """Which way a call went, as the account's numbers tell it; None where neither is its own.
+
+        Between two of its own it is inbound: who is called pays, if anybody does.
+        """
+        if call.direction is not None:
+            return call.direction
+        held = self._held.get(account.pk, ())
+        if call.called in held:
+            return Direction.INBOUND
+        return Direction.OUTBOUND if call.caller in held else None
+
+    def holder(self, account: Account, number: str, at: datetime) -> str:
+        """Who held the account's number at an instant, "" where nobody did."""
+        for from_at, to_at, holder in reversed(self._holders.get((account.pk, number), ())):
+            if from_at <= at and (to_at is None or at < to_at):
+                return holder[:_HOLDER_LENGTH]
+        return ""
+
+
+def usage_of(account: Account, call: Call, book: NumberBook) -> NewUsage | None:
+    """The usage that a call is, or None where calls of its kind are free.
+
+    Raises Refused where neither number is the account's own.
+    """
+    direction = book.direction(account, call)
+    if direction is None:
+        raise Refused("Neither number is one of this account's.", rule="USE-2", field="from")
+    meter = meter_of(direction, call.caller, call.called)
+    if meter is None:
+        return None
+    number, peer = (
+        (call.called, call.caller) if direction == Direction.INBOUND else (call.caller, call.called)
+    )
+    return NewUsage(
+        account,
+        call.record_id,
+        meter,
+        call.occurred_at,
+        call.seconds,
+        number=number,
+        peer=peer,
+        holder=book.holder(account, number, call.occurred_at),
+    )
+
+
+def record_call(
+    account: Account,
+    record_id: str,
+    *,
+    caller: str,
+    called: str,
+    seconds: int,
+    occurred_at: datetime,
+    actor: Actor,
+    at: datetime,
+) -> bool:
+    """Take one call of an account; whether it is new and of a kind that is charged.
+
+    A toll-free number is called and calls nobody, so a call to one that the account has no record of was
+    still inbound, as one from a number that it has no record of was outbound. Raises Refused where the call
+    lies in the future or before the account.
+    """
+    check_time(account, occurred_at, at)
+    book = NumberBook.of([account])
+    call = Call(record_id, caller, called, seconds, occurred_at)
+    if book.direction(account, call) is None:
+        call = call._replace(direction=Direction.INBOUND if is_toll_free(called) else Direction.OUTBOUND)
+    usage = usage_of(account, call, book)
+    return usage is not None and UsageBook(actor, f"call {record_id}").take([usage], at).new > 0
