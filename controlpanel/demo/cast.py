@@ -133,6 +133,36 @@ STAFF: Final = (
 )
 
 
+class PartnerPlan(NamedTuple):
+    """A partner organisation, the people who sign in for it, and the accounts that it sold to from the first day."""
+
+    slug: str
+    name: str
+    brand: str
+    email: str
+    people: tuple[tuple[str, str], ...]
+    first_of: tuple[str, ...]
+
+
+BEACON: Final = PartnerPlan(
+    "beacon-telecom",
+    "Beacon Telecom Advisors",
+    CONTROL_PANEL,
+    "hello@beacontelecom.example",
+    (("nell@beacontelecom.example", "Nell Barrow"), ("omar@beacontelecom.example", "Omar Haddad")),
+    ("harbor-dental", "larkspur-law", "copperline-electric"),
+)
+LAKESHORE: Final = PartnerPlan(
+    "lakeshore-voice",
+    "Lakeshore Voice",
+    CONTROL_PANEL,
+    "office@lakeshorevoice.example",
+    (("tess@lakeshorevoice.example", "Tess Aldridge"),),
+    ("meridian-freight",),
+)
+PARTNERS: Final = (BEACON, LAKESHORE)
+
+
 class MemberPlan(NamedTuple):
     """Somebody who signs in for an account. The first of an account is its owner."""
 

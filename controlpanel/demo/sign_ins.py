@@ -28,6 +28,7 @@ SIGN_INS: Final = (
     SignIn("lucia@harbordental.example", "Read-only at Harbor Dental"),
     SignIn(cast.PRIYA.email, "Admin of three accounts of two brands"),
     SignIn(cast.MARTA.email, "Billing role in three accounts"),
+    SignIn(cast.BEACON.people[0][0], "Partner: full administration of three accounts, read-only in a fourth"),
     *(SignIn(plan.email, plan.what) for plan in cast.STAFF),
 )
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.hashers import make_password
@@ -18,7 +19,8 @@ from django.contrib.auth.models import Group
 
 from accounts.end_users import add_end_user
 from accounts.members import add_member
-from accounts.models import Account, Brand, EndUser, Location, Role, User
+from accounts.models import Account, Brand, EndUser, Location, Partner, Role, User
+from accounts.partners import bring_in_partner
 from accounts.trail import Actor, record
 from billing.charges import open_ledger
 from billing.licences import (
@@ -53,6 +55,7 @@ Story = Iterator[datetime]
 LOADER = Actor.for_command("demo")
 # Addresses that are set aside for examples.
 STAFF_ADDRESS = "198.51.100.20"
+PARTNER_ADDRESS = "192.0.2.40"
 
 
 @dataclass(slots=True)
@@ -62,11 +65,12 @@ class Stage:
     now: datetime
     brands: dict[str, Brand] = field(default_factory=dict)
     staff: dict[str, Actor] = field(default_factory=dict)
+    partners: dict[str, Partner] = field(default_factory=dict)
     products: dict[str, Product] = field(default_factory=dict)
     hashed: str = field(default_factory=lambda: make_password(cast.KNOWN_TO_ALL))
 
     def build(self) -> None:
-        """Put up the brands with their prices and inventories, and the provider's staff."""
+        """Put up the brands with their prices, inventories and partners, and the provider's staff."""
         began = self.now - timedelta(days=150)
         for plan in cast.STAFF:
             user = self.user(plan.email, plan.name, began, is_staff=True, is_superuser=not plan.groups)
@@ -75,6 +79,8 @@ class Stage:
         self.products = Product.objects.in_bulk()
         for brand in cast.BRANDS:
             self._brand(brand, began)
+        for partner in cast.PARTNERS:
+            self._partner(partner, began)
         for price in cast.PRICES:
             if price.days_ago is None:
                 self._price(price, date(2020, 1, 1))
@@ -97,6 +103,14 @@ class Stage:
         self.brands[plan.slug] = brand
         for first, count in cast.INVENTORY[plan.slug]:
             add_block(brand, first, count, actor=self.staff[cast.ONBOARDER], at=at)
+
+    def _partner(self, plan: cast.PartnerPlan, at: datetime) -> None:
+        partner = Partner.objects.create(
+            brand=self.brands[plan.brand], name=plan.name, slug=plan.slug, email=plan.email
+        )
+        self.partners[plan.slug] = partner
+        for email, name in plan.people:
+            self.user(email, name, at, partner=partner)
 
     def raise_prices(self) -> Story:
         """The prices that changed within the demo's months, each on its day."""
@@ -123,7 +137,7 @@ class Stage:
             effective_on=effective_on,
         )
 
-    def user(self, email: str, name: str, at: datetime, **fields: bool) -> User:
+    def user(self, email: str, name: str, at: datetime, **fields: Any) -> User:
         """Somebody who signs in with the demo's password; hashed once, which is slow on purpose."""
         user = User(email=email, full_name=name, joined_at=at, password=self.hashed, **fields)
         user.save()
@@ -169,7 +183,7 @@ class Office:
     # --- the account and who signs in ----------------------------------------------------------
 
     def open(self) -> None:
-        """The onboarding team opens the account; its owner lets the others in."""
+        """The onboarding team opens the account, for a partner if it sold it; its owner lets the others in."""
         zone = ZoneInfo(self.plan.timezone)
         ran_on = self.stage.now.astimezone(zone).date() - timedelta(days=3)
         self.by = self.stage.staff[cast.ONBOARDER]
@@ -192,6 +206,17 @@ class Office:
         for place, member in enumerate(self.plan.members):
             self._let_in(member, by=LOADER if place == 0 else self.by, place=place)
             self.by = self.members[self.plan.members[0].name]
+        for partner in cast.PARTNERS:
+            if self.plan.slug in partner.first_of:
+                self.comes_in(partner)
+
+    def comes_in(self, plan: cast.PartnerPlan) -> None:
+        """The onboarding team brings a partner in (ACC-2)."""
+        _, at = self._act()
+        partner = self.stage.partners[plan.slug]
+        bring_in_partner(self.account, partner, actor=self.stage.staff[cast.ONBOARDER], at=at)
+        for person in partner.people.all():
+            self.members[person.full_name] = Actor(user=person, address=PARTNER_ADDRESS)
 
     def _let_in(self, plan: cast.MemberPlan, *, by: Actor, place: int) -> None:
         _, at = self._act()
@@ -212,7 +237,7 @@ class Office:
         self.members[plan.name] = Actor(user=added, address=f"203.0.113.{block}")
 
     def signs_in(self, name: str) -> None:
-        """From here on this member acts."""
+        """From here on this person acts: a member, or somebody of a partner."""
         self.by = self.members[name]
 
     def site(

@@ -7,6 +7,7 @@ from itertools import cycle
 from typing import Final
 
 from accounts.models import EndUser
+from controlpanel.demo import cast
 from controlpanel.demo.stage import Office, Story
 from telephony.models import Edition, Number, ServiceKind
 
@@ -117,10 +118,7 @@ def meridian_freight(office: Office) -> Story:
             office.leaves(staff.pop(7))
         next(set_up, None)
     office.release(reserve.pop())
-    yield office.ago(20, "11:45")
-    office.agree_price("uc-licence", "23.49")
-    office.signs_in("Joan Petersen")
-    office.buy(12)
+    yield from _new_price_and_partner(office)
     yield office.ago(9, "15:30")
     for parked in reserve[:2]:
         office.assign(parked, staff[0])
@@ -132,6 +130,16 @@ def meridian_freight(office: Office) -> Story:
         hire(with_number=True)
     yield office.ago(1, "16:40")
     office.service(HUNT_GROUP, "Weekend dispatch", "312", extension="2910")
+
+
+def _new_price_and_partner(office: Office) -> Story:
+    """A price is agreed, more is bought at it, and a second partner comes in."""
+    yield office.ago(20, "11:45")
+    office.agree_price("uc-licence", "23.49")
+    office.signs_in("Joan Petersen")
+    office.buy(12)
+    yield office.ago(17, "14:30")
+    office.comes_in(cast.BEACON)
 
 
 def _elite_by_the_week(office: Office, staff: list[EndUser]) -> Iterator[None]:
@@ -215,6 +223,7 @@ def copperline_electric(office: Office) -> Story:
     for place in range(4):
         office.hire("", "Crew", site=shop, extension=f"16{place:02}")
     yield office.ago(16, "10:30")
+    office.signs_in("Omar Haddad")
     office.number("303")
     office.number("303")
 

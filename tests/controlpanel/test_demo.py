@@ -16,8 +16,9 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoDbBlocker
 
-from accounts.models import Account, AuditEntry, Brand, Membership, Role, User
+from accounts.models import Account, AuditEntry, Brand, Membership, Partner, PartnerLevel, Role, User
 from accounts.permissions import STAFF_GROUPS
+from accounts.queries import visible_accounts
 from billing.engine import next_bdom
 from billing.finance import Filters, issued_invoices, totals_of
 from billing.models import (
@@ -81,6 +82,20 @@ def test_every_role_is_there_and_some_people_work_for_several_accounts(demo: Non
     for group in STAFF_GROUPS:
         assert User.objects.filter(is_staff=True, groups__name=group).count() == 1
     assert User.objects.filter(is_superuser=True).count() == 1
+
+
+def test_one_partner_administers_three_accounts_and_looks_at_a_fourth(demo: None) -> None:
+    """ACC-2: where another came first."""
+    partner = Partner.objects.get(slug=cast.BEACON.slug)
+    assert partner.people.count() == 2
+    found = {place.account.slug: place for place in partner.accesses.select_related("account")}
+    assert {slug for slug, place in found.items() if place.is_first} == set(cast.BEACON.first_of)
+    (further,) = set(found) - set(cast.BEACON.first_of)
+    assert found[further].level == PartnerLevel.READ_ONLY
+    assert len(found) == 4
+    for person in partner.people.all():
+        assert set(visible_accounts(person).values_list("slug", flat=True)) == set(found)
+    assert AuditEntry.objects.filter(user__partner=partner, action="add-number").exists()
 
 
 def test_every_account_was_billed_on_each_of_its_billing_days(demo: None) -> None:
