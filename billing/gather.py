@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -57,10 +57,11 @@ def terms_of(account: Account) -> AccountTerms:
     return AccountTerms(account.bdom, decimals_of(account.currency))
 
 
-def gather(accounts: Sequence[tuple[Account, date]]) -> dict[int, Gathered]:
+def gather(accounts: Sequence[tuple[Account, date]], used: Container[int]) -> dict[int, Gathered]:
     """The facts for each (account, its BDOM to be drawn), by the account's id.
 
-    One query for the charges, and those of `gather_usage`.
+    `used` are the ids of those that may have usage (`has_usage`). One query for the charges, and those
+    of `gather_usage`.
     """
     found = {account.pk: Gathered(terms_of(account), [], []) for account, _ in accounts}
     if not found:
@@ -80,10 +81,17 @@ def gather(accounts: Sequence[tuple[Account, date]]) -> dict[int, Gathered]:
         gathered.charges.append(ChargeFacts._make(row[2:]))
         if row[1] == "waiting":
             gathered.waiting.append(row[2])
-    used = gather_usage(accounts, {pk: gathered.charges for pk, gathered in found.items()})
-    for pk, usage in used.items():
+    asked = [(account, on) for account, on in accounts if account.pk in used]
+    charges = {pk: gathered.charges for pk, gathered in found.items()}
+    for pk, usage in gather_usage(asked, charges).items():
         found[pk] = found[pk]._replace(usage=usage)
     return found
+
+
+def has_usage(schedule: BillingSchedule, bdom: int, on: date) -> bool:
+    """Whether the invoice of the BDOM `on` may find usage: some was recorded since the BDOM before."""
+    recorded_on = schedule.usage_recorded_on
+    return recorded_on is not None and recorded_on >= previous_bdom(bdom, on)
 
 
 def waiting_for(account: Account, conditions: Mapping[str, date], on: date) -> list[ChargeFacts]:

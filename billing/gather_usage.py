@@ -77,11 +77,10 @@ def gather_usage(
         recorded = UsageRecord.objects.filter(
             account_id__any_of=pks, recorded_on__gte=before, recorded_on__lt=on
         )
-        if not meters and recorded.exists():
+        if not meters:
             meters, sold = meter_terms(), package_codes()
-        if meters:
-            changing = [pk for pk in pks if _changes(_of(sold, charges.get(pk, ())), before, on)]
-            _add(found, recorded, meters, Q(occurred_on__lt=before) | Q(account_id__any_of=changing))
+        changing = [pk for pk in pks if _changes(_of(sold, charges.get(pk, ())), before, on)]
+        _add(found, recorded, meters, Q(occurred_on__lt=before) | Q(account_id__any_of=changing))
     if not found:
         return {}
     late = {pk: facts for pk, facts in found.items() if any(fact.on < dues[pk].before for fact in facts)}

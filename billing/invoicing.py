@@ -25,7 +25,7 @@ from billing import bulk
 from billing.catalogue import product_terms
 from billing.engine import BillingFault, ProductTerms, draft, next_bdom
 from billing.faults import told_to_staff
-from billing.gather import Gathered, gather
+from billing.gather import Gathered, gather, has_usage
 from billing.issuing import Drafted, issue
 from billing.models import (
     BillingSchedule,
@@ -176,7 +176,12 @@ def _bill(run: InvoiceRun, claimed: list[BillingSchedule], at: datetime) -> Tall
     if not claimed:
         return None
     fire_triggers(at, until={schedule.account_id: schedule.next_bdom_on for schedule in claimed})
-    found = gather([(schedule.account, schedule.next_bdom_on) for schedule in claimed])
+    used = {
+        schedule.account_id
+        for schedule in claimed
+        if has_usage(schedule, schedule.account.bdom, schedule.next_bdom_on)
+    }
+    found = gather([(schedule.account, schedule.next_bdom_on) for schedule in claimed], used)
     _begin_waiting(claimed, found, at)
     ids = bulk.reserve_ids(Invoice, len(claimed))
     undrawn: dict[int, Exception] = {}

@@ -14,7 +14,7 @@ from accounts.models import Account
 from billing.catalogue import product_terms
 from billing.charges import watched_charges
 from billing.engine import Draft, ProductTerms, draft, next_bdom
-from billing.gather import gather, waiting_for
+from billing.gather import gather, has_usage, waiting_for
 from billing.models import BillingSchedule, Charge
 
 KEPT_FOR_SECONDS = 24 * 3600
@@ -54,24 +54,32 @@ def _next(account: Account, products: dict[str, ProductTerms]) -> Draft:
     key = f"draft:{schedule.stamp}:{terms}:{on.isoformat()}"
     kept: Draft | None = cache.get(key)
     if kept is None:
-        kept = draw(account, on, products)
+        kept = draw(account, on, products, schedule)
         cache.set(key, kept, KEPT_FOR_SECONDS)
     return kept
 
 
-def draw(account: Account, on: date, products: dict[str, ProductTerms] | None = None) -> Draft:
+def draw(
+    account: Account,
+    on: date,
+    products: dict[str, ProductTerms] | None = None,
+    schedule: BillingSchedule | None = None,
+) -> Draft:
     """The invoice of the BDOM `on`, drawn anew from the ledger as it stands, and from what is foreseen."""
-    found = gather([(account, on)])[account.pk]
+    schedule = schedule or BillingSchedule.objects.get(account=account)
+    used = {account.pk} if has_usage(schedule, account.bdom, on) else ()
+    found = gather([(account, on)], used)[account.pk]
     charges = found.charges + waiting_for(account, foreseen(account), on)
     return draft(found.terms, products or product_terms(), charges, on, found.usage)
 
 
 def following(account: Account, count: int) -> list[Draft]:
     """The next `count` invoices if nothing else happens."""
-    on = BillingSchedule.objects.get(account=account).next_bdom_on
+    schedule = BillingSchedule.objects.get(account=account)
+    on = schedule.next_bdom_on
     drafts = []
     for _ in range(count):
-        drafts.append(draw(account, on))
+        drafts.append(draw(account, on, schedule=schedule))
         on = next_bdom(account.bdom, on)
     return drafts
 

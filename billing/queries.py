@@ -519,7 +519,7 @@ def ahead_of(
     key = f"ahead:{schedule.stamp}:{terms}:{schedule.next_bdom_on.isoformat()}:{last_invoice}"
     kept: Ahead | None = cache.get(key)
     if kept is None:
-        kept = figures_of(account, draw(account, schedule.next_bdom_on, dict(products)))
+        kept = figures_of(account, draw(account, schedule.next_bdom_on, dict(products), schedule))
         cache.set(key, kept, KEPT_FOR_SECONDS)
     return kept
 

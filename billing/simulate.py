@@ -278,7 +278,7 @@ def _outcome(player: Player) -> Outcome:
     lines: dict[int, list[InvoiceLine]] = {invoice.pk: [] for invoice in invoices}
     for line in InvoiceLine.objects.filter(invoice__in=invoices).order_by("invoice", "position"):
         lines[line.invoice_id].append(line)
-    upcoming = draw(account, schedule.next_bdom_on)
+    upcoming = draw(account, schedule.next_bdom_on, schedule=schedule)
     return Outcome(
         player.story,
         decimals_of(account.currency),

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 
@@ -213,12 +212,14 @@ def _counts_different(meter: str, is_named: bool) -> bool:
 
 _LOCKED = """
     WITH locked AS (
-        SELECT account_id FROM billing_billingschedule
-        WHERE account_id = ANY(%s) ORDER BY account_id FOR NO KEY UPDATE
+        SELECT account_id, today FROM billing_billingschedule
+        JOIN unnest(%s::bigint[], %s::date[]) AS asked (account_id, today) USING (account_id)
+        ORDER BY account_id FOR NO KEY UPDATE OF billing_billingschedule
     )
-    UPDATE billing_billingschedule AS schedule SET stamp = gen_random_uuid()
+    UPDATE billing_billingschedule AS schedule
+    SET stamp = gen_random_uuid(), usage_recorded_on = GREATEST(locked.today, schedule.last_bdom_on)
     FROM locked WHERE schedule.account_id = locked.account_id
-    RETURNING schedule.account_id, schedule.last_bdom_on
+    RETURNING schedule.account_id, schedule.usage_recorded_on
 """
 
 
@@ -227,19 +228,21 @@ def _recorded_on(accounts: Mapping[int, Account], at: datetime) -> dict[int, dat
 
     As the ledger has it: today, or the day of a run that has looked already. Previews are drawn anew.
     """
+    zones = {account.timezone: account.zone for account in accounts.values()}
+    by_zone = {name: at.astimezone(zone).date() for name, zone in zones.items()}
+    todays = {pk: by_zone[account.timezone] for pk, account in accounts.items()}
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(_LOCKED, [list(accounts)])
-            last = dict(cursor.fetchall())
-    else:
-        # This transaction is the only writer.
-        schedules = BillingSchedule.objects.filter(account__any_of=list(accounts))
-        last = dict(schedules.values_list("account_id", "last_bdom_on"))
-        schedules.update(stamp=uuid4())
-    todays = {
-        zone: at.astimezone(ZoneInfo(zone)).date() for zone in {one.timezone for one in accounts.values()}
-    }
-    return {pk: max(todays[account.timezone], last[pk] or date.min) for pk, account in accounts.items()}
+            cursor.execute(_LOCKED, [list(todays), list(todays.values())])
+            return dict(cursor.fetchall())
+    # This transaction is the only writer.
+    schedules = list(BillingSchedule.objects.filter(account__any_of=list(accounts)))
+    for schedule in schedules:
+        schedule.stamp = uuid4()
+        today = todays[schedule.account_id]
+        schedule.usage_recorded_on = max(today, schedule.last_bdom_on or today)
+    BillingSchedule.objects.bulk_update(schedules, ["stamp", "usage_recorded_on"], batch_size=500)
+    return {schedule.account_id: schedule.usage_recorded_on or date.min for schedule in schedules}
 
 
 def rerate(account: Account, *, from_on: date, actor: Actor, at: datetime) -> int:

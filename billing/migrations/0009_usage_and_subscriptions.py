@@ -627,6 +627,15 @@ class Migration(migrations.Migration):
                 fields=("account", "record_id"), name="one_usage_record_an_id"
             ),
         ),
+        migrations.AddField(
+            model_name="billingschedule",
+            name="usage_recorded_on",
+            field=models.DateField(
+                blank=True,
+                help_text="The last day of which invoice runs find usage, if there is any.",
+                null=True,
+            ),
+        ),
         # SQLite has made the table of lines anew, and its triggers went with the old one.
         migrations.RunPython(guard, release),
     ]

@@ -32,6 +32,9 @@ class BillingSchedule(models.Model):
     stamp = models.UUIDField(
         default=uuid4, help_text="New with each change to the ledger; previews are kept by it."
     )
+    usage_recorded_on = models.DateField(
+        null=True, blank=True, help_text="The last day of which invoice runs find usage, if there is any."
+    )
     held_at = models.DateTimeField(null=True, blank=True)
     held_reason = models.CharField(max_length=300, blank=True)
 
