@@ -128,7 +128,8 @@ def grant_link(membership: Membership, *, actor: Actor, at: datetime) -> User:
     """Whose password may be chosen anew by a link that the actor passes on; writes that one was made.
 
     Raises Refused where the link would open more than this account: for staff, for people of a partner,
-    for members of other accounts, for owners unless an owner asks, and for oneself.
+    for members of other accounts, for owners unless an owner asks, and for oneself. Nor does somebody of
+    a partner get one for an admin, who would then decide about partners in the admin's name (ACC-2).
     """
     with transaction.atomic():
         account = _locked(membership.account)
@@ -137,6 +138,9 @@ def grant_link(membership: Membership, *, actor: Actor, at: datetime) -> User:
         if actor.user == user:
             raise Refused("A link for yourself has to come from somebody else.")
         _check_may_alter(account, Role(membership.role), actor)
+        is_admin_s = membership.role == Role.ADMIN and user.has_usable_password()
+        if is_admin_s and not _is_member(account, actor, Role.OWNER, Role.ADMIN):
+            raise Refused("Only the customer's own owners and admins make a link for an admin.", rule="ACC-2")
         reaches_further = bool(user.partner_id) or user.memberships.exclude(account=account).exists()
         if user.is_staff or not user.is_active or reaches_further:
             raise Refused(
@@ -167,9 +171,14 @@ def _found(account: Account, membership: Membership) -> Membership:
 
 def _is_owner(account: Account, actor: Actor) -> bool:
     """Whether the actor acts with an owner's rights; tasks and commands do."""
+    return _is_member(account, actor, Role.OWNER)
+
+
+def _is_member(account: Account, actor: Actor, *roles: Role) -> bool:
+    """Whether the actor is a member with one of these roles, not just of a partner; tasks and commands are."""
     if actor.user is None:
         return True
-    return account.memberships.filter(user=actor.user, role=Role.OWNER).exists()
+    return account.memberships.filter(user=actor.user, role__in=roles).exists()
 
 
 def _check_may_give(account: Account, role: Role, actor: Actor) -> None:

@@ -39,6 +39,7 @@ def administrators(request: AccountRequest) -> HttpResponse:
             "is_self": member.user_id == request.user.pk,
             "is_invited": not member.user.has_usable_password(),
             "may_alter": request.can_write and (is_owner or member.role != Role.OWNER),
+            "may_link": member.user_id != request.user.pk and _may_link(request, member),
         }
         for member in members_of(request.account)
     ]
@@ -157,6 +158,12 @@ def administrator_link_shown(request: AccountRequest) -> HttpResponse:
     if shown is None or shown["account"] != request.account.pk:
         return _to_list(request)
     return render(request, "accounts/administrator_link.html", shown)
+
+
+def _may_link(request: AccountRequest, member: Membership) -> bool:
+    """Somebody of a partner makes no link for an admin who has a password (ACC-2)."""
+    is_admin_s = member.role == Role.ADMIN and member.user.has_usable_password()
+    return request.via_partner is None or not is_admin_s
 
 
 def _own_member(request: AccountRequest, pk: int) -> Membership:

@@ -239,6 +239,17 @@ def test_partner_makes_no_owner(account: Account) -> None:
         change_role(owner, Role.READ_ONLY, actor=actor, at=AT)
 
 
+def test_partner_gets_no_link_for_an_admin(account: Account, actor: Actor) -> None:
+    """ACC-2: with it, it would sign in as one who decides about partners; not so for the roles below."""
+    partner = Actor(user=partner_user(account))
+    admin = Membership.objects.get(user=factories.member(account, Role.ADMIN))
+    with pytest.raises(Refused, match="own owners and admins") as refused:
+        grant_link(admin, actor=partner, at=AT)
+    assert refused.value.rule == "ACC-2"
+    grant_link(admin, actor=actor, at=AT)
+    grant_link(Membership.objects.get(user=factories.member(account, Role.BILLING)), actor=partner, at=AT)
+
+
 def test_no_link_for_a_person_of_a_partner(account: Account, actor: Actor) -> None:
     """ACC-2: whoever got it would open all of the partner's accounts."""
     user = factories.member(account, Role.READ_ONLY, partner=PartnerFactory())

@@ -149,6 +149,20 @@ class TestOpening:
         assert have is expected
         assert (standing_in(found).partner is not None) is is_partner
 
+    def test_lets_people_in_as_an_admin_does(self, account: Account, owner: User, full: User) -> None:
+        """ACC-2: with the link for somebody new; but none is offered for an admin who has a password."""
+        client = signed_in(full)
+        typed = {"email": "x@example.com", "full_name": "X", "role": "admin"}
+        assert (
+            "/password/set/" in client.post(address("administrator-add"), typed, follow=True).context["link"]
+        )
+        admin = Membership.objects.get(user=factories.member(account, Role.ADMIN))
+        page = text_of(client, address("administrators"))
+        assert address("administrator-role", admin.pk) in page
+        assert address("administrator-link", admin.pk) not in page
+        refused = client.post(address("administrator-link", admin.pk), follow=True)
+        assert "own owners and admins" in refused.content.decode()
+
     def test_makes_no_owner_by_a_forged_form(self, account: Account, owner: User, full: User) -> None:
         """ACC-1, ACC-2."""
         client = signed_in(full)
