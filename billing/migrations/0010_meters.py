@@ -11,29 +11,29 @@ FROM = date(2020, 1, 1)
 
 # code, name, aggregation, pooling, ledger code, USD, EUR; the price of a minute
 CALLS = [
-    ("domestic-local", "Local calls", "sum", "none", "4510", "0.0100", "0.0090"),
-    ("domestic-long-distance", "Long-distance calls", "sum", "none", "4520", "0.0200", "0.0180"),
-    ("international", "International calls", "sum", "none", "4530", "0.2500", "0.2300"),
-    ("toll-free-inbound", "Toll-free calls", "sum", "package", "4540", "0.0300", "0.0270"),
+    ("domestic-local", "Local calls", "sum", "none", "4710", "0.0100", "0.0090"),
+    ("domestic-long-distance", "Long-distance calls", "sum", "none", "4720", "0.0200", "0.0180"),
+    ("international", "International calls", "sum", "none", "4730", "0.2500", "0.2300"),
+    ("toll-free-inbound", "Toll-free calls", "sum", "package", "4740", "0.0300", "0.0270"),
     (
         "toll-free-inbound-ak-hi-pr-vi",
         "Toll-free calls from Alaska, Hawaii, Puerto Rico and the Virgin Islands",
         "sum",
         "none",
-        "4541",
+        "4741",
         "0.0800",
         "0.0740",
     ),
-    ("toll-free-inbound-canada", "Toll-free calls from Canada", "sum", "none", "4542", "0.0600", "0.0550"),
+    ("toll-free-inbound-canada", "Toll-free calls from Canada", "sum", "none", "4742", "0.0600", "0.0550"),
 ]
 # code, name, unit, aggregation, pooling, ledger code, USD, EUR; the price of a unit
 OTHERS = [
-    ("agents", "Agents above the commitment", "agent", "maximum", "agents", "4610", "95.0000", "88.0000"),
-    ("ivr-ports", "IVR ports above the commitment", "port", "maximum", "peaks", "4620", "25.0000", "23.0000"),
-    ("connect-messages", "Connect messages", "message", "sum", "primary", "4630", "0.0090", "0.0080"),
-    ("ai-agent", "AI agent", "session", "sum", "tenant", "4640", "0.9900", "0.9000"),
-    ("ai-assistant", "AI assistant", "session", "sum", "tenant", "4641", "0.2500", "0.2300"),
-    ("outbound-ivr", "Outbound IVR", "minute", "sum", "tenant", "4650", "0.0500", "0.0460"),
+    ("agents", "Agents above the commitment", "agent", "maximum", "agents", "4810", "95.0000", "88.0000"),
+    ("ivr-ports", "IVR ports above the commitment", "port", "maximum", "peaks", "4820", "25.0000", "23.0000"),
+    ("connect-messages", "Connect messages", "message", "sum", "primary", "4830", "0.0090", "0.0080"),
+    ("ai-agent", "AI agent", "session", "sum", "tenant", "4840", "0.9900", "0.9000"),
+    ("ai-assistant", "AI assistant", "session", "sum", "tenant", "4841", "0.2500", "0.2300"),
+    ("outbound-ivr", "Outbound IVR", "minute", "sum", "tenant", "4850", "0.0500", "0.0460"),
 ]
 
 
