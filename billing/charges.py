@@ -18,7 +18,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 from django.db import transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import Model, QuerySet, Sum
 
 from accounts.models import Account
 from accounts.refusals import Refused
@@ -197,7 +197,7 @@ class Ledger:
         if self.is_to_come(charge):
             self._end_at_old_price(charge, units)
         self._end_what_it_brought(charge, units)
-        ended = charge if units == charge.quantity else self._part(charge, units)
+        ended = self.split_off(charge, units)
         ended.end(self.on, self.recorded_on)
         self._write(ended)
         return ended
@@ -316,6 +316,12 @@ class Ledger:
         self._write(successor)
         return successor
 
+    def split_off(self, charge: Charge, units: int) -> Charge:
+        """So many units of a charge as one of their own, equal in all else; the charge itself if it has no more."""
+        if not 0 < units <= charge.quantity:
+            raise ValueError(f"the charge has {charge.quantity} units")
+        return charge if units == charge.quantity else self._part(charge, units)
+
     def open_charges(self) -> QuerySet[Charge]:
         """The charges that have no end yet."""
         return Charge.objects.filter(account=self.account, ended_on=None).exclude(state=ChargeState.ENDED)
@@ -410,7 +416,7 @@ class Ledger:
     def record(
         self,
         action: str,
-        target: Account | Charge | Product | Subscription,
+        target: Model,
         summary: str,
         before: Mapping[str, object] | None = None,
         after: Mapping[str, object] | None = None,

@@ -54,9 +54,6 @@ _ACCOUNT = frozenset(
 # Events of the format that no part of the panel plays yet.
 _NOT_YET = frozenset(
     {
-        "order_hardware",
-        "ship_hardware",
-        "cancel_hardware",
         "register_plan",
         "change_plan",
         "unsubscribe_plan",

@@ -1,5 +1,7 @@
 """The app's entry in Django."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -8,3 +10,8 @@ class HardwareConfig(AppConfig):
 
     name = "hardware"
     label = "hardware"
+
+    def ready(self) -> None:
+        """Tell billing who provides hardware, and the simulator its events."""
+        import_module("hardware.shipments")
+        import_module("hardware.stories")

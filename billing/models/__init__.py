@@ -19,6 +19,7 @@ from billing.models.ledger import (
     LicenceAssignment,
     Limit,
 )
+from billing.models.orders import Order, OrderKind, OrderLine, OrderLineState, OrderState
 from billing.models.subscriptions import (
     LicenceMode,
     Offer,
@@ -49,6 +50,11 @@ __all__ = [
     "Meter",
     "MeterRate",
     "Offer",
+    "Order",
+    "OrderKind",
+    "OrderLine",
+    "OrderLineState",
+    "OrderState",
     "PackageTerms",
     "PrefixRate",
     "Price",

@@ -162,7 +162,7 @@ def test_numbers_and_prices_of_real_accounts_do_not_disturb_a_story() -> None:
         (EVENT + 'do = ["x"]\n', "event 1 (2026-01-12, ['x']): do: there is no such event"),
         (EVENT + 'do = "fly"\n', "event 1 (2026-01-12, fly): do: there is no such event"),
         (EVENT, "event 1 (2026-01-12, None): do: there is no such event"),
-        (EVENT + 'do = "order_hardware"\n', "event 1 (2026-01-12, order_hardware): not supported yet"),
+        (EVENT + 'do = "register_plan"\n', "event 1 (2026-01-12, register_plan): not supported yet"),
         (EVENT + 'do = "add_user"\n', "event 1 (2026-01-12, add_user): user: is missing"),
         (EVENT + 'do = "add_user"\nuser = "  "\n', "user: is a name, and cannot be empty"),
         (EVENT + 'do = "add_user"\nuser = "Ann"\nage = 3\n', "“age” is not known here"),

@@ -19,7 +19,7 @@ STORIES = sorted(path.stem for path in FOLDER.glob("*.toml"))
 def line(told: dict[str, Any]) -> str:
     """A line in words."""
     days = f"{told['from'][5:]} to {told['to'][5:]}, {told['days']} of {told['of_days']} days"
-    if told["section"] == "one-time":
+    if told["section"] in {"one-time", "hardware"}:
         assert told["from"] == told["to"]
         days = f"once {told['from'][5:]}"
     return (

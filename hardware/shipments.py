@@ -1,0 +1,118 @@
+"""Shipments: recorded in parts, each charged when it ships, its units the account's devices (ORD-5, ORD-6)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from accounts.refusals import Refused
+from accounts.trail import Actor
+from billing.charges import open_ledger
+from billing.models import Family, Order, OrderLine
+from billing.orders import fulfils, locked_line, ship_units, waits_for_shipment
+from hardware.models import Device, Shipment, ShippedUnits
+
+fulfils(Family.HARDWARE)(waits_for_shipment)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One piece as the warehouse tells it. The MAC may be written in any of the usual ways."""
+
+    mac: str
+    serial: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Units of one order line that leave together; `units` name those that have a MAC."""
+
+    line: OrderLine
+    quantity: int
+    units: Sequence[Unit] = ()
+
+
+def ship(
+    order: Order,
+    parcels: Sequence[Parcel],
+    *,
+    carrier: str = "",
+    tracking: str = "",
+    actor: Actor,
+    at: datetime,
+) -> Shipment:
+    """Record a shipment of today: each part is charged on the next invoice run after it (ORD-5).
+
+    All or nothing. Raises Refused where more would ship than waits, a MAC is no MAC or is known already,
+    or more units are named than leave.
+    """
+    if not parcels:
+        raise Refused("A shipment holds something.", rule="ORD-5", field="quantity")
+    with open_ledger(order.account, actor=actor, at=at) as ledger:
+        shipment = Shipment.objects.create(
+            order=order,
+            shipped_on=ledger.on,
+            recorded_at=at,
+            recorded_by=actor.label[:120],
+            carrier=carrier.strip(),
+            tracking=tracking.strip(),
+        )
+        for parcel in parcels:
+            line = locked_line(parcel.line)
+            units = ShippedUnits.objects.create(
+                shipment=shipment,
+                line=line,
+                quantity=parcel.quantity,
+                charge=ship_units(ledger, line, parcel.quantity),
+            )
+            _make_devices(units, parcel, order)
+        what = ", ".join(f"{parcel.quantity} × {parcel.line.product.name}" for parcel in parcels)
+        ledger.record(
+            "ship-order",
+            order,
+            f"Shipped of {order}: {what}",
+            after={"shipment": shipment.pk, "carrier": shipment.carrier, "tracking": shipment.tracking},
+        )
+    return shipment
+
+
+def written_mac(typed: str) -> str:
+    """A MAC address as the panel writes it: 00:15:65:A1:B2:C3. Raises Refused where it is none."""
+    digits = re.sub(r"[\s:.\-]", "", typed).upper()
+    if not re.fullmatch(r"[0-9A-F]{12}", digits, re.ASCII) or digits in ("0" * 12, "F" * 12):
+        raise Refused(
+            f"“{typed}” is not a MAC address. Use a form like 00:15:65:A1:B2:C3.", rule="ORD-6", field="mac"
+        )
+    return ":".join(digits[place : place + 2] for place in range(0, 12, 2))
+
+
+def _make_devices(units: ShippedUnits, parcel: Parcel, order: Order) -> None:
+    if len(parcel.units) > parcel.quantity:
+        raise Refused(
+            f"{len(parcel.units)} MAC addresses are given for {parcel.quantity} × {parcel.line.product.name}.",
+            rule="ORD-6",
+            field="mac",
+        )
+    macs = [written_mac(unit.mac) for unit in parcel.units]
+    twice = {mac for mac in macs if macs.count(mac) > 1}
+    known = twice | set(Device.objects.filter(mac__in=macs).values_list("mac", flat=True))
+    if known:
+        raise Refused(
+            f"{', '.join(sorted(known))} {'is' if len(known) == 1 else 'are'} a device already, or given twice. "
+            "Nothing was changed.",
+            rule="ORD-6",
+            field="mac",
+        )
+    Device.objects.bulk_create(
+        Device(
+            account=order.account,
+            product=parcel.line.product,
+            units=units,
+            mac=mac,
+            serial=unit.serial.strip(),
+            added_on=units.shipment.shipped_on,
+        )
+        for mac, unit in zip(macs, parcel.units, strict=True)
+    )
