@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from django.db.models import Case, CharField, Count, DateField, F, Max, Min, Q, QuerySet, Sum, Value, When
@@ -17,6 +18,7 @@ from billing.engine import (
     Commitment,
     MeterTerms,
     PackageFacts,
+    Period,
     Pooling,
     SubscriptionFacts,
     Usage,
@@ -94,6 +96,54 @@ def gather_usage(
     }
 
 
+def pooled_usage(account: Account, period: Period) -> Usage:
+    """What of a period is held against commitments, as far as it is known now, whenever it was recorded.
+
+    Five queries.
+    """
+    meters = {code: meter for code, meter in meter_terms().items() if meter.pooling in _BY_DAY}
+    found: dict[int, list[UsageFacts]] = {account.pk: []}
+    records = UsageRecord.objects.filter(
+        account=account, meter__in=meters, occurred_on__gte=period.start, occurred_on__lt=period.end
+    )
+    _add(found, records, meters, Q(pk__isnull=False))
+    due = Due(account, period.start, date.max)
+    tenants = _tenants([account.pk], {account.pk: due})
+    return Usage(meters, found[account.pk], (), *tenants.get(account.pk, ((), False)))
+
+
+def usage_of_period(
+    account: Account,
+    period: Period,
+    meters: Mapping[str, MeterTerms],
+    known_before: Sequence[date] = (),
+) -> Usage:
+    """All usage of one period by its days, whenever it was recorded, with all that it is held against.
+
+    `meters` are those to look at. What was recorded before and after each of the days `known_before` (in
+    order) is not added up. Four queries at most.
+    """
+    found: dict[int, list[UsageFacts]] = {account.pk: []}
+    records = UsageRecord.objects.filter(
+        account=account, meter__in=meters, occurred_on__gte=period.start, occurred_on__lt=period.end
+    )
+    _add(found, records, meters, Q(pk__isnull=False), known_before)
+    due = {account.pk: Due(account, period.start, date.max)}
+    packages = _packages(due, {}, {account.pk: ()})
+    tenants = _tenants([account.pk], due)
+    return Usage(
+        meters,
+        found[account.pk],
+        packages.get(account.pk, ()),
+        *tenants.get(account.pk, ((), False)),
+    )
+
+
+def packages_of(account: Account) -> list[PackageFacts]:
+    """The packages that an account has held, and has. Two queries at most."""
+    return _packages({account.pk: Due(account, date.min, date.max)}, {}, {account.pk: ()}).get(account.pk, [])
+
+
 def package_codes() -> frozenset[str]:
     """The codes of all toll-free packages. One query."""
     return frozenset(Product.objects.filter(family=Family.PACKAGE).values_list("code", flat=True))
@@ -118,8 +168,12 @@ def _add(
     records: QuerySet[UsageRecord],
     meters: Mapping[str, MeterTerms],
     by_day: Q,
+    known_before: Sequence[date] = (),
 ) -> None:
-    """Add records up, by day where `by_day` or their meter asks for it."""
+    """Add records up, by day where `by_day` or their meter asks for it.
+
+    Those recorded before and after each of the days `known_before`, which are in order, stay apart.
+    """
     daily = [
         code
         for code, meter in meters.items()
@@ -130,6 +184,11 @@ def _add(
         for code, meter in meters.items()
         if meter.pooling == Pooling.AGENTS or meter.aggregation == Aggregation.DISTINCT
     ]
+    # The last day that is not after the record counts, so they are asked in turn from behind.
+    spells = [
+        When(recorded_on__gte=day, then=Value(place)) for place, day in enumerate(known_before, start=1)
+    ]
+    known = [Case(*reversed(spells), default=Value(0))] if spells else []
     rows = (
         records.order_by()
         .annotate(
@@ -143,7 +202,14 @@ def _add(
             ),
         )
         .values_list(
-            "account_id", "meter", "unit_price", "subscription_id", "destination", "of_day", "of_subject"
+            "account_id",
+            "meter",
+            "unit_price",
+            "subscription_id",
+            "destination",
+            "of_day",
+            "of_subject",
+            *known,
         )
         .annotate(
             first_on=Min("occurred_on"),
@@ -153,20 +219,8 @@ def _add(
             records=Count("id"),
         )
     )
-    for (
-        pk,
-        meter,
-        price,
-        subscription,
-        destination,
-        _,
-        subject,
-        on,
-        recorded_on,
-        total,
-        highest,
-        count,
-    ) in rows:
+    for pk, meter, price, subscription, destination, _, subject, *last in rows:
+        on, recorded_on, total, highest, count = last[len(known) :]
         found[pk].append(
             UsageFacts(
                 meter, on, recorded_on, total, highest, count, price, subscription, subject, destination
@@ -294,45 +348,53 @@ class PackageBook:
 
 def _tenants(pks: Sequence[int], dues: Mapping[int, Due]) -> dict[int, tuple[list[SubscriptionFacts], bool]]:
     """Each account's subscriptions, as far as is known before its BDOM, and whether its licences are named."""
-    if not pks:
-        return {}
-    found = subscription_facts({pk: dues[pk].on for pk in pks})
-    named = set(
-        Tenancy.objects.filter(account__any_of=list(found), licence_mode=LicenceMode.NAMED).values_list(
-            "account_id", flat=True
-        )
-    )
-    return {pk: (subscriptions, pk in named) for pk, subscriptions in found.items()}
+    return _known_tenants({pk: dues[pk].on for pk in pks})
 
 
 def subscription_facts(known_before: Mapping[int, date]) -> dict[int, list[SubscriptionFacts]]:
-    """The subscriptions of accounts (by id) as they were known before a day of each. Two queries."""
-    commitments: dict[int, list[tuple[date, Commitment]]] = defaultdict(list)
-    rows: Any = SubscriptionCommitment.objects.filter(
-        subscription__tenancy__any_of=list(known_before)
-    ).values_list("subscription_id", "recorded_on", "meter", "quantity", "starts_on", "ends_on")
-    for subscription, recorded_on, *commitment in rows:
-        commitments[subscription].append((recorded_on, Commitment(*commitment)))
-    found: dict[int, list[SubscriptionFacts]] = defaultdict(list)
-    rows = (
+    """The subscriptions of accounts (by id) as they were known before a day of each. One query."""
+    found = _known_tenants(known_before)
+    return {pk: found[pk][0] if pk in found else [] for pk in known_before}
+
+
+def _known_tenants(known_before: Mapping[int, date]) -> dict[int, tuple[list[SubscriptionFacts], bool]]:
+    """Subscriptions with their commitments, and whether the tenant's licences are named; one query for both."""
+    if not known_before:
+        return {}
+    rows: Any = (
         Subscription.objects.filter(tenancy__any_of=list(known_before))
-        .order_by("id")
+        .order_by("id", "commitments__meter", "commitments__starts_on")
         .values_list(
             "tenancy_id",
+            "tenancy__licence_mode",
+            "recorded_on",
+            "end_recorded_on",
+            "agreed_until",
+            "ends_on",
             "id",
             "name",
             "starts_on",
-            "agreed_until",
-            "ends_on",
-            "recorded_on",
-            "end_recorded_on",
+            "commitments__recorded_on",
+            "commitments__meter",
+            "commitments__quantity",
+            "commitments__starts_on",
+            "commitments__ends_on",
         )
     )
-    for pk, key, name, starts_on, agreed_until, ends_on, recorded_on, end_recorded_on in rows:
+    found: dict[int, tuple[list[SubscriptionFacts], bool]] = {}
+    for (pk, mode, recorded_on, *ends), own in groupby(rows, key=lambda row: row[:9]):
         day = known_before[pk]
         if recorded_on >= day:
             continue
+        end_recorded_on, agreed_until, ends_on, key, name, starts_on = ends
         is_ended = end_recorded_on is not None and end_recorded_on < day
-        own = tuple(commitment for recorded, commitment in commitments[key] if recorded < day)
-        found[pk].append(SubscriptionFacts(key, name, starts_on, ends_on if is_ended else agreed_until, own))
+        commitments = tuple(
+            Commitment(meter, quantity, since, until)
+            for *_, known_on, meter, quantity, since, until in own
+            if known_on is not None and known_on < day
+        )
+        subscriptions, _ = found.setdefault(pk, ([], mode == LicenceMode.NAMED))
+        subscriptions.append(
+            SubscriptionFacts(key, name, starts_on, ends_on if is_ended else agreed_until, commitments)
+        )
     return found

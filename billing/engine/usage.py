@@ -178,6 +178,19 @@ class DayOfPeaks(NamedTuple):
         return max(0, self.used - self.included)
 
 
+class Pool(NamedTuple):
+    """What a period used of a meter, and what is included in it by the commitments of the day `on`."""
+
+    used: int
+    included: int
+    on: date
+
+    @property
+    def above(self) -> int:
+        """What the commitments do not cover."""
+        return max(0, self.used - self.included)
+
+
 @dataclass(frozen=True, slots=True)
 class Charged:
     """What of a meter's usage costs something: units at a rate, for the dates of a period or part of it."""
@@ -259,15 +272,45 @@ def responsible_on(
     """Who pays for a tenant's sum on a day: the active one that has had the meter longest, else the primary (SUB-7)."""
     known = list(subscriptions)
     since = {
-        subscription: min(
-            commitment.starts_on for commitment in subscription.commitments if commitment.meter == meter
-        )
+        subscription: had_since(subscription, meter)
         for subscription in known
         if subscription.committed(meter, on)
     }
     if since:
         return min(since, key=lambda subscription: (since[subscription], _age(subscription)))
     return primary_on(known, on)
+
+
+def had_since(subscription: SubscriptionFacts, meter: str) -> date:
+    """The day on which a subscription first committed to a meter that it has (SUB-7)."""
+    return min(commitment.starts_on for commitment in subscription.commitments if commitment.meter == meter)
+
+
+def payer_of(meter: MeterTerms, usage: Usage, period: Period) -> SubscriptionFacts | None:
+    """Whose line a period's overage is: decided on its last day (SUB-5 to SUB-7)."""
+    last_day = period.end - _DAY
+    if meter.pooling == Pooling.TENANT:
+        return responsible_on(usage.subscriptions, meter.code, last_day)
+    return primary_on(usage.subscriptions, last_day)
+
+
+def decisive_day(days: Iterable[DayOfPeaks]) -> DayOfPeaks:
+    """The day that sets a period's overage: that with the most above; of several the earliest (SUB-6)."""
+    return max(days, key=lambda day: (day.above, -day.on.toordinal()))
+
+
+def pool_of_named(meter: str, usage: Usage, period: Period, facts: Iterable[UsageFacts]) -> Pool:
+    """The different agents of a period, and the highest daily total of commitments (SUB-6)."""
+    totals = {on: sum(_commitments(meter, usage, on).values()) for on in _days(period)}
+    highest = max(totals, key=lambda on: (totals[on], -on.toordinal()))
+    return Pool(len({fact.subject for fact in facts}), totals[highest], highest)
+
+
+def pool_of_tenant(meter: str, usage: Usage, period: Period, facts: Iterable[UsageFacts]) -> Pool:
+    """The tenant's sum of a period, and the commitments of its last day (SUB-7)."""
+    last_day = period.end - _DAY
+    included = sum(_commitments(meter, usage, last_day).values())
+    return Pool(sum(fact.units for fact in facts), included, last_day)
 
 
 def days_of_peaks(meter: str, usage: Usage, period: Period, facts: Iterable[UsageFacts]) -> list[DayOfPeaks]:
@@ -389,7 +432,7 @@ def _of_peaks(
 ) -> Iterator[Charged]:
     """The highest day's peaks above that day's commitments, to the primary of the period's last day (SUB-6)."""
     days = days_of_peaks(meter.code, usage, period, facts)
-    highest = max(days, key=lambda day: (day.above, -day.on.toordinal()))
+    highest = decisive_day(days)
     seen = days_of_peaks(
         meter.code, usage, period, (fact for fact in facts if fact.recorded_on < seen_before)
     )
@@ -399,7 +442,7 @@ def _of_peaks(
         period.start,
         period.end,
         highest.on,
-        _primary_name(usage, period),
+        _payer_name(meter, usage, period),
         "SUB-6",
         f"{highest.used} on {highest.on.isoformat()}, {highest.included} included",
     )
@@ -409,8 +452,7 @@ def _of_named(
     meter: MeterTerms, facts: list[UsageFacts], usage: Usage, period: Period, seen_before: date
 ) -> Iterator[Charged]:
     """The distinct agents of the period above the highest day's commitments, to the primary (SUB-6)."""
-    included = max(sum(_commitments(meter.code, usage, on).values()) for on in _days(period))
-    used = len({fact.subject for fact in facts})
+    used, included, _ = pool_of_named(meter.code, usage, period, facts)
     seen = len({fact.subject for fact in facts if fact.recorded_on < seen_before})
     latest = max(fact.on for fact in facts)
     yield Charged(
@@ -419,7 +461,7 @@ def _of_named(
         period.start,
         period.end,
         latest,
-        _primary_name(usage, period),
+        _payer_name(meter, usage, period),
         "SUB-6",
         f"{used} different, {included} included",
     )
@@ -433,14 +475,7 @@ def _of_tenant(
     What is included is used up in the order in which it was recorded, then by day, so that what is above
     costs the rate of its own day.
     """
-    last_day = period.end - _DAY
-    is_primarys = meter.pooling == Pooling.PRIMARY
-    if is_primarys:
-        payer = primary_on(usage.subscriptions, last_day)
-    else:
-        payer = responsible_on(usage.subscriptions, meter.code, last_day)
-    included = sum(_commitments(meter.code, usage, last_day).values())
-    used = sum(fact.units for fact in facts)
+    used, included, _ = pool_of_tenant(meter.code, usage, period, facts)
     left = included
     above: dict[Decimal | None, list[UsageFacts]] = defaultdict(list)
     for fact in sorted(facts, key=lambda fact: (fact.recorded_on >= seen_before, fact.on)):
@@ -455,8 +490,8 @@ def _of_tenant(
             period.start,
             period.end,
             above[price][0].on,
-            None if payer is None else payer.name,
-            "SUB-5" if is_primarys else "SUB-7",
+            _payer_name(meter, usage, period),
+            "SUB-5" if meter.pooling == Pooling.PRIMARY else "SUB-7",
             f"{used} used, {included} included",
         )
 
@@ -552,9 +587,9 @@ def _price_of_day(facts: Iterable[UsageFacts], on: date) -> Decimal | None:
     return next((fact.unit_price for fact in facts if fact.on == on), None)
 
 
-def _primary_name(usage: Usage, period: Period) -> str | None:
-    primary = primary_on(usage.subscriptions, period.end - _DAY)
-    return None if primary is None else primary.name
+def _payer_name(meter: MeterTerms, usage: Usage, period: Period) -> str | None:
+    payer = payer_of(meter, usage, period)
+    return None if payer is None else payer.name
 
 
 def _commitments(meter: str, usage: Usage, on: date) -> dict[int, int]:
