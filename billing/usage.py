@@ -34,6 +34,9 @@ from billing.rating import RateBook
 MOST = 10**9
 """A single record holds at most so many units, or seconds."""
 
+NAME_THE_SUBJECT = "Name who or what is counted: this meter counts different ones."
+"""What is said to a record without a subject where there has to be one."""
+
 
 class NewUsage(NamedTuple):
     """A record to be taken: `quantity` are seconds for calls, else units. `occurred_at` is an instant.
@@ -184,7 +187,11 @@ def record_usage(
 
 def check_time(account: Account, occurred_at: datetime, at: datetime) -> None:
     """Raise Refused where something would have happened after today, or before the account was opened."""
-    on, today = account.local_date(occurred_at), account.local_date(at)
+    check_day(account, account.local_date(occurred_at), account.local_date(at))
+
+
+def check_day(account: Account, on: date, today: date) -> None:
+    """As `check_time`, by the account's own dates."""
     if on > today:
         raise Refused(f"{on} lies in the future.", rule="USE-1", field="at")
     if on < account.opened_on:
@@ -193,21 +200,21 @@ def check_time(account: Account, occurred_at: datetime, at: datetime) -> None:
 
 def check_subject(meter: str, subject: str, *, is_named: bool) -> None:
     """Raise Refused where different ones are counted and a record does not say which one it is (SUB-6)."""
-    if subject or not _counts_different(meter, is_named):
+    if subject:
         return
-    raise Refused(
-        "Name who or what is counted: this meter counts different ones.", rule="USE-3", field="subject"
-    )
+    found = Meter.objects.get(pk=meter)
+    if counts_different(found.aggregation, found.pooling, is_named=is_named):
+        raise Refused(NAME_THE_SUBJECT, rule="USE-3", field="subject")
+
+
+def counts_different(aggregation: str, pooling: str, *, is_named: bool) -> bool:
+    """Whether a meter counts different ones, so that a record has to say which one it is (SUB-6)."""
+    return aggregation == Aggregation.DISTINCT or (is_named and pooling == Pooling.AGENTS)
 
 
 def is_named(account: Account) -> bool:
     """Whether the account's licences are named; without a subscription they are not. One query."""
     return Tenancy.objects.filter(account=account, licence_mode=LicenceMode.NAMED).exists()
-
-
-def _counts_different(meter: str, is_named: bool) -> bool:
-    found = Meter.objects.get(pk=meter)
-    return found.aggregation == Aggregation.DISTINCT or (is_named and found.pooling == Pooling.AGENTS)
 
 
 _LOCKED = """

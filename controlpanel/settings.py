@@ -148,6 +148,10 @@ WHITENOISE_USE_FINDERS = not PRODUCTION
 WHITENOISE_AUTOREFRESH = not PRODUCTION
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
+# Usage: the folder that beat looks into for files of call records.
+
+USAGE_FOLDER: Path = env.path("USAGE_FOLDER", DATA_DIR / "usage" / "incoming")
+
 # Tasks
 
 CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = environment.broker(
@@ -166,6 +170,8 @@ CELERY_BEAT_SCHEDULE = {
     "billing-tick": {"task": "billing.tasks.tick", "schedule": crontab(minute="0")},
     # After the tick, which activates what is due that day.
     "activation-warnings": {"task": "telephony.tasks.warn", "schedule": crontab(minute="10")},
+    # Files that came into the watched folder, and imports whose worker died (USE-1).
+    "usage-imports": {"task": "telephony.tasks.look_for_usage", "schedule": crontab()},
     # What is sent at once needs no beat; this is for what failed or was never taken.
     "mail": {"task": "accounts.tasks.send_due_mail", "schedule": crontab(minute="*/3")},
 }

@@ -45,17 +45,21 @@ class NumberBook:
     def of(cls, accounts: Iterable[Account]) -> NumberBook:
         """The book of these accounts' numbers, those given up too. Two queries."""
         book = cls()
+        book.read(accounts)
+        return book
+
+    def read(self, accounts: Iterable[Account]) -> None:
+        """Add the numbers of accounts that it does not know yet. Two queries."""
         pks = [account.pk for account in accounts]
         for account, number in Number.objects.filter(account__any_of=pks).values_list("account_id", "e164"):
-            book._held[account].add(number)
+            self._held[account].add(number)
         rows = (
             NumberHolding.objects.filter(number__account__any_of=pks)
             .order_by("id")
             .values_list("number__account_id", "number__e164", "from_at", "to_at", "holder")
         )
         for account, number, from_at, to_at, holder in rows.iterator():
-            book._holders[account, number].append((from_at, to_at, holder))
-        return book
+            self._holders[account, number].append((from_at, to_at, holder))
 
     def direction(self, account: Account, call: Call) -> Direction | None:
         """Which way a call went, as the account's numbers tell it; None where neither is its own.

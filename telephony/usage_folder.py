@@ -1,0 +1,118 @@
+"""Watches a folder for files of call records and other usage (USE-1).
+
+A file is ready when it did not change between two looks; one named ``….part`` or beginning with a dot is
+never. It is moved to ``taken`` under a name of its own, which claims it; imported from there; and moved to
+``done`` or ``failed``, beside a report. Each step is found again by where the file lies: whatever dies
+between two of them, the next look goes on, and a file that is looked at twice has one import.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from django.conf import settings
+
+from accounts.trail import Actor
+from billing.models import UsageImport
+from telephony.usage_import import note_file
+
+WATCHER: Final = "telephony.tasks.look_for_usage"
+SHOWN_FAULTS: Final = 10_000
+
+_SEEN: Final = ".seen.json"
+_SEPARATOR: Final = "~"
+
+
+def look(at: datetime) -> None:
+    """Look into the folder once: take what is ready, and put away what is imported."""
+    folder: Path = settings.USAGE_FOLDER
+    with _alone(folder) as is_alone:
+        if not is_alone:
+            return
+        for path in _ready(folder):
+            os.rename(path, _made(folder / "taken") / f"{uuid4()}{_SEPARATOR}{path.name}")
+        for path in sorted(_made(folder / "taken").iterdir()):
+            _go_on(folder, path, at)
+
+
+def _go_on(folder: Path, path: Path, at: datetime) -> None:
+    """What comes next for a file that was taken: its import, or its place when that is over."""
+    found = UsageImport.objects.filter(source=UsageImport.Source.FOLDER, path=str(path)).first()
+    name = path.name.partition(_SEPARATOR)[2]
+    if found is None:
+        actor = Actor.for_task(WATCHER)
+        note_file(name, path, source=UsageImport.Source.FOLDER, actor=actor, at=at)
+    elif found.state in (UsageImport.State.FINISHED, UsageImport.State.FAILED):
+        is_good = found.state == UsageImport.State.FINISHED
+        place = _made(folder / ("done" if is_good else "failed"))
+        # A file of this name may have been imported before; neither report is lost.
+        kept = place / (f"{found.pk}-{name}" if (place / name).exists() else name)
+        report = kept.with_name(f"{kept.name}.report.txt")
+        report.write_text("\n".join(report_lines(found)) + "\n", encoding="utf-8")
+        os.rename(path, kept)
+
+
+def report_lines(found: UsageImport) -> Iterator[str]:
+    """What came of an import, line by line, with the lines that were refused."""
+    yield f"{found.name}: {found.get_state_display().lower()}"
+    if found.failed_reason:
+        yield found.failed_reason
+    yield (
+        f"Lines {found.lines_done:,}, taken {found.taken:,}, known before {found.known:,}, "
+        f"free {found.free:,}, refused {found.refused:,}, without a rate {found.unrated:,}"
+    )
+    shown = 0
+    for fault in found.faults.all()[:SHOWN_FAULTS].iterator():
+        shown += 1
+        where = f"line {fault.line}, {fault.field}" if fault.field else f"line {fault.line}"
+        yield f"Refused: {where}: {fault.reason}"
+    if found.refused > shown:
+        yield f"… and {found.refused - shown:,} more."
+
+
+def _ready(folder: Path) -> list[Path]:
+    """The files that are as they were at the look before; remembers how the others are."""
+    seen = _seen(folder)
+    now: dict[str, list[int]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name[0] == "." or path.suffix == ".part" or path.is_symlink() or not path.is_file():
+            continue
+        stat = path.stat()
+        now[path.name] = [stat.st_ino, stat.st_size, stat.st_mtime_ns]
+    part = folder / f"{_SEEN}.part"
+    part.write_text(json.dumps(now), encoding="utf-8")
+    part.replace(folder / _SEEN)
+    return [folder / name for name, state in now.items() if seen.get(name) == state]
+
+
+def _seen(folder: Path) -> dict[str, list[int]]:
+    try:
+        found: dict[str, list[int]] = json.loads((folder / _SEEN).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Hold the folder; whether nobody else looks into it now."""
+    with (_made(folder) / ".lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
