@@ -136,6 +136,17 @@ TOPICS: tuple[Topic, ...] = (
         ),
     ),
     Topic(
+        "usage",
+        "Usage",
+        "Calls and other usage: how records come in, which meter counts them, and how they are added up.",
+        (
+            Section("USE-1", "How usage comes in"),
+            Section("usage-file", "The usage file"),
+            Section("USE-2", "Meters, and the meter of a call"),
+            Section("USE-3", "How usage is added up"),
+        ),
+    ),
+    Topic(
         "billing",
         "How billing works",
         "When a charge begins, what a partial month costs, what is credited, and how it all adds up.",
