@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, Final, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 
 Row = TypeVar("Row", bound=Model)
+Listed = TypeVar("Listed")
 
 PAGE_SIZE: Final = 50
 COUNT_CAP: Final = 10_000
@@ -22,13 +23,13 @@ MAX_CURSOR: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Row]):
+class Page(Generic[Listed]):
     """One page of a list. `previous` and `next` are cursors for `?before=` and `?after=`, None at an end.
 
     `total` counts the whole list up to a cap; `is_capped` says that there are more.
     """
 
-    rows: list[Row]
+    rows: list[Listed]
     previous: str | None
     next: str | None
     total: int
@@ -75,9 +76,33 @@ def page_of(
     )
 
 
-def cursor_of(row: Model, order: Sequence[str]) -> str:
+def page_of_list(
+    rows: Sequence[Listed], *, order: Sequence[str], query: Mapping[str, str], size: int = PAGE_SIZE
+) -> Page[Listed]:
+    """As `page_of`, of rows that are at hand already: sums, which have no key of their own in the database.
+
+    A cursor whose row is no longer among them counts as none.
+    """
+    ordered = list(rows)
+    for name in reversed(order):
+        ordered.sort(key=partial(_value, name=name.lstrip("-")), reverse=name.startswith("-"))
+    backwards = "before" in query and "after" not in query
+    cursor = _read(query.get("before" if backwards else "after", ""), order)
+    place = next((place for place, row in enumerate(ordered) if _values(row, order) == cursor), None)
+    first = 0 if place is None else max(0, place - size) if backwards else place + 1
+    found = ordered[first : place if backwards and place is not None else first + size]
+    return Page(
+        rows=found,
+        previous=cursor_of(found[0], order) if found and first else None,
+        next=cursor_of(found[-1], order) if found and first + len(found) < len(ordered) else None,
+        total=len(ordered),
+        is_capped=False,
+    )
+
+
+def cursor_of(row: object, order: Sequence[str]) -> str:
     """Where a row stands in the order, as text for an address."""
-    values = [_plain(_value(row, name.lstrip("-"))) for name in order]
+    values = _values(row, order)
     return urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
@@ -96,7 +121,11 @@ def _turned(name: str) -> str:
     return name[1:] if name.startswith("-") else f"-{name}"
 
 
-def _value(row: Model, name: str) -> Any:
+def _values(row: object, order: Sequence[str]) -> list[str | int]:
+    return [_plain(_value(row, name.lstrip("-"))) for name in order]
+
+
+def _value(row: object, name: str) -> Any:
     return reduce(getattr, name.split("__"), row)
 
 

@@ -34,8 +34,6 @@ from billing.models import (
     PackageTerms,
     Product,
     Subscription,
-    SubscriptionCommitment,
-    Tenancy,
     UsageRecord,
 )
 
