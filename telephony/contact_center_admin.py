@@ -34,11 +34,13 @@ from accounts.trail import Actor
 from billing.engine import BillingFault, Draft, round_half_up
 from billing.explain import MOST_LINES, document, money_words, preview, unit_price_words, units_words
 from billing.gather import decimals_of
-from billing.models import Charge, Product
+from billing.licences import holdings
+from billing.models import Charge, Family
 from billing.preview import Cost, cost_of
+from billing.queries import product_names
 from telephony.contact_center import ACTIVE, activate, install, write_note
 from telephony.models import ContactCenter, Edition, OnboardingNote, OnboardingState
-from telephony.onboarding import activates_on, steps, with_progress
+from telephony.onboarding import activates_on, day_of, steps, with_progress
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
@@ -265,9 +267,10 @@ class ContactCenterAdmin(StaffAdmin):
 
     @admin.display(description="Age")
     def age(self, contact_center: ContactCenter) -> str:
-        """How long it has been, or was, in onboarding, in the account's own days."""
-        until = contact_center.activated_on or contact_center.account.local_date(timezone.now())
-        days = (until - contact_center.installed_on).days
+        """The day of its onboarding, as the banner counts it; of one that is active, how many there were."""
+        if contact_center.activated_on is None:
+            return f"Day {day_of(contact_center, contact_center.account.local_date(timezone.now()))}"
+        days = (contact_center.activated_on - contact_center.installed_on).days
         return f"{days} day" if days == 1 else f"{days} days"
 
     @admin.display(description="Checklist")
@@ -437,12 +440,22 @@ def what_begins(contact_center: ContactCenter, actor: Actor, at: datetime) -> di
         "monthly": _sum(charges, account, is_recurring=True),
         "once": _sum(charges, account, is_recurring=False),
         "today": account.local_date(at),
+        "short": _short(account),
     }
     try:
         cost = cost_of(account, partial(activate, contact_center, reason=PRICED, actor=actor, at=at))
     except (BillingFault, Refused) as fault:
         return found | {"fault": str(fault)}
     return found | _next_invoice(account, cost, found["today"])
+
+
+def _short(account: Account) -> list[str]:
+    """Licences that more end users hold than were bought: onboarding lets them, a live contact center does not (LIC-1)."""
+    return [
+        f"{held.product.name}: {held.assigned} assigned, {held.bought} bought"
+        for held in holdings(account)
+        if held.product.family == Family.CONTACT_CENTER and held.assigned > held.bought
+    ]
 
 
 def _begins(charge: Charge, account: Account) -> Begins:
@@ -468,10 +481,7 @@ def _sum(charges: list[Charge], account: Account, *, is_recurring: bool) -> str:
 
 def _next_invoice(account: Account, cost: Cost, today: date) -> dict[str, Any]:
     drawn: Draft = cost.after
-    names = dict(
-        Product.objects.filter(pk__in={line.product for line in drawn.lines}).values_list("pk", "name")
-    )
-    shown = document(*preview(account, drawn, names), today=today)
+    shown = document(*preview(account, drawn, product_names()), today=today)
     for section in shown["sections"]:
         section["subtotal"] = money_words(section["subtotal"], account.currency)
         for line in section["lines"]:

@@ -61,6 +61,11 @@ def steps(contact_center: ContactCenter) -> list[Step]:
     ]
 
 
+def day_of(contact_center: ContactCenter, on: date) -> int:
+    """Which day of its onboarding a day is, as banner and queue count: 1 is the day of installation (ONB-2)."""
+    return (on - contact_center.installed_on).days + 1
+
+
 def activates_on(contact_center: ContactCenter) -> date | None:
     """The day on which it goes live by itself, or None where its brand lets it be (ONB-9)."""
     brand = contact_center.account.brand

@@ -11,7 +11,7 @@ from accounts.models import Account
 from accounts.permissions import ADMINS, ALL_BUT_BILLING, fetched_with
 from telephony.contact_center import MOST_LICENCES
 from telephony.models import ContactCenter
-from telephony.onboarding import Step, activates_on, progress, steps
+from telephony.onboarding import Step, activates_on, day_of, progress, steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,7 @@ def onboarding_of(request: HttpRequest) -> Onboarding | None:
     role = asked.membership_role
     return Onboarding(
         contact_center,
-        day=(asked.today - contact_center.installed_on).days + 1,
+        day=day_of(contact_center, asked.today),
         steps=steps(contact_center),
         activates_on=activates_on(contact_center),
         may_open=role is None or role in ALL_BUT_BILLING,

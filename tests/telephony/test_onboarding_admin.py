@@ -13,10 +13,11 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from accounts.end_users import add_end_user
 from accounts.models import Account, AuditEntry, Brand, Role, User
 from accounts.permissions import FINANCE, ONBOARDING, SUPPORT
 from billing.explain import money_words
-from billing.licences import add_licences
+from billing.licences import add_licences, assign_licence
 from billing.models import Charge, Limit, Price, Product
 from billing.preview import next_invoice
 from telephony.contact_center import add_items, confirm_test_call, install, request_activation
@@ -82,7 +83,7 @@ def test_queue_shows_what_the_team_needs(onboarding: Client, account: Account, c
         "Northwind",
         account.brand.name,
         "Contact Center Elite",
-        "10 days",
+        "Day 11",
         "2 of 6",
         "Assign phone numbers",
         "March 3, 2026",
@@ -260,6 +261,19 @@ def test_page_says_what_begins_and_that_it_is_final(
     )
     assert shown(answer, "activation-monthly") == money_words(Decimal(recurring), "USD")
     assert shown(answer, "activation-now") == money_words(next_invoice(account).total, "USD")
+
+
+@pytest.mark.parametrize("people", [2, 3])
+def test_page_warns_of_licences_that_more_hold_than_were_bought(
+    onboarding: Client, account: Account, center: ContactCenter, people: int
+) -> None:
+    """ONB-4, LIC-1: onboarding assigns without limit, a live contact center does not. Two licences are bought."""
+    for number in range(people):
+        end_user = add_end_user(account, name=f"Person {number}", actor=TESTS, at=AT)
+        assign_licence(end_user, Product.objects.get(pk="cc-elite-licence"), actor=TESTS, at=AT)
+    answer = text(onboarding.get(page_of(center, "activate")))
+    assert ("3 assigned, 2 bought" in answer) == (people == 3)
+    assert ("than were bought" in answer) == (people == 3)
 
 
 def prices(*codes: str) -> list[Decimal]:
