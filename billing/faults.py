@@ -17,8 +17,8 @@ def told_to_staff(fault: BillingFault, account: Account, bdom_on: date, names: M
     """
     if isinstance(fault, MissingRate):
         return (
-            f"No rate in {account.currency} is set for usage of {fault.meter} on {fault.on}. Set one in the "
-            f"administration, then run manage.py rerate {account.slug} --from {fault.on}, and run again."
+            f"No rate in {account.currency} is set for usage of {fault.meter} on {fault.on}. Set one under "
+            f"Finance > Rates, then run manage.py rerate {account.slug} --from {fault.on}, and run again."
         )
     if not isinstance(fault, MissingPrice):
         text = str(fault)

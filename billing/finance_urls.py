@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.views import finance
+from billing.views import finance, rate_deck, rates
 
 app_name = "finance"
 
@@ -15,4 +15,15 @@ urlpatterns = [
     path("invoices/<str:number>/pay/", finance.pay, name="pay"),
     path("invoices/<str:number>/void/", finance.void, name="void"),
     path("invoices/<str:number>/credit/", finance.credit, name="credit"),
+    path("rates/", rates.meters, name="rates"),
+    path("rates.csv", rates.meters_csv, name="rates-csv"),
+    path("rates/<slug:code>/", rates.meter, name="rate"),
+    path("rates/<slug:code>/new/", rates.add, name="rate-add"),
+    path("rates/<slug:code>/anew/", rates.rerate, name="rerate"),
+    path("rate-deck/", rate_deck.deck, name="rate-deck"),
+    path("rate-deck.csv", rate_deck.deck_csv, name="rate-deck-csv"),
+    path("rate-deck/sample.csv", rate_deck.deck_sample, name="rate-deck-sample"),
+    path("rate-deck/import/", rate_deck.upload, name="rate-deck-import"),
+    path("rate-deck/import/<slug:digest>/", rate_deck.review, name="rate-deck-review"),
+    path("rate-deck/import/<slug:digest>/rows.csv", rate_deck.review_csv, name="rate-deck-review-csv"),
 ]

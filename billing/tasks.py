@@ -6,7 +6,7 @@ a message that is lost, doubled or late changes nothing: the next tick finds wha
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -16,11 +16,13 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models import Account
+from accounts.models import Account, Brand, User
 from accounts.trail import Actor
+from billing.deadlines import warn_of_ends
 from billing.invoicing import CHUNK, bill_due, due, run_again, start_run
 from billing.issuing import RUN_TASK
-from billing.models import InvoiceRun, RunFailure
+from billing.models import InvoiceRun, Meter, RunFailure
+from billing.rates import rerate_open
 from billing.triggers import begin_due_charges
 
 MOST_WORKERS: Final = 8
@@ -52,6 +54,12 @@ def tick() -> None:
             send_out(run)
 
 
+@shared_task(name="billing.tasks.warn", **_patient)
+def warn() -> None:
+    """Send the warnings before subscriptions end (SUB-8); accounts reach a day at their own midnight."""
+    warn_of_ends(timezone.now())
+
+
 @shared_task(name="billing.tasks.bill", **_patient)
 def bill(run: int) -> None:
     """Work on a run, by its key, until nothing is left of it that another worker does not have."""
@@ -59,10 +67,24 @@ def bill(run: int) -> None:
     bill_due(found, at=timezone.now(), clock=timezone.now)
 
 
+@shared_task(name="billing.tasks.rerate", **_patient)
+def rerate(meter: str, brand: int | None, currency: str, from_on: str, user: int) -> None:
+    """Rate open records of a meter anew, for the person who asked; done again, it finishes what was cut short."""
+    rerate_open(
+        Meter.objects.get(pk=meter),
+        None if brand is None else Brand.objects.get(pk=brand),
+        currency,
+        date.fromisoformat(from_on),
+        actor=Actor(user=User.objects.get(pk=user)),
+        at=timezone.now(),
+    )
+
+
 @worker_ready.connect
 def catch_up(**_: Any) -> None:
     """A worker is there: make up for what was missed while there was none (BIL-8)."""
     tick.delay()
+    warn.delay()
 
 
 def runs_to_do(at: datetime) -> list[InvoiceRun]:
@@ -105,6 +127,11 @@ def run_again_now(failures: QuerySet[RunFailure], *, actor: Actor, at: datetime)
         )
         send_out(run)
     return run
+
+
+def rerate_now(meter: Meter, brand: Brand | None, currency: str, from_on: date, *, user: User) -> None:
+    """Have a worker rate the open records of a meter anew, from their day `from_on` on (USE-3)."""
+    rerate.delay(meter.pk, None if brand is None else brand.pk, currency, from_on.isoformat(), user.pk)
 
 
 def send_out(run: InvoiceRun) -> None:

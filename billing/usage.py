@@ -278,7 +278,7 @@ def rerate(account: Account, *, from_on: date, actor: Actor, at: datetime) -> in
             account,
             "rerate-usage",
             account,
-            f"{len(changed)} usage records from {from_on} on rated anew",
+            f"{len(changed):,} usage records{'' if from_on == date.min else f' from {from_on} on'} rated anew",
             actor=actor,
             at=at,
         )

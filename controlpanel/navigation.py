@@ -123,6 +123,7 @@ ACCOUNT_SECTIONS = (
 )
 FINANCE_SECTIONS = (
     Section(_("Invoices"), "receipt-text", "finance:invoices", ("finance:",), frozenset({FINANCE})),
+    Section(_("Rates"), "coins", "finance:rates", ("finance:rate", "finance:rerate"), frozenset({FINANCE})),
 )
 STAFF_SECTIONS = (
     Section(_("Accounts"), "building-2", "accounts:choose", ("accounts:choose",), STAFF_GROUPS),

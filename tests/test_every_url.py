@@ -233,6 +233,17 @@ PAGES: dict[str, Page] = {
     "finance:pay": staff_form(FINANCE, number="invoice.number"),
     "finance:void": staff_form(FINANCE, number="invoice.number"),
     "finance:credit": staff_form(FINANCE, number="invoice.number"),
+    "finance:rates": for_staff(FINANCE),
+    "finance:rates-csv": for_staff(FINANCE),
+    "finance:rate": for_staff(FINANCE, code="meter"),
+    "finance:rate-add": staff_form(FINANCE, code="meter"),
+    "finance:rerate": staff_form(FINANCE, code="meter"),
+    "finance:rate-deck": for_staff(FINANCE),
+    "finance:rate-deck-csv": for_staff(FINANCE),
+    "finance:rate-deck-sample": for_staff(FINANCE),
+    "finance:rate-deck-import": staff_form(FINANCE),
+    "finance:rate-deck-review": staff_form(FINANCE, opens=302, digest="digest"),
+    "finance:rate-deck-review-csv": for_staff(FINANCE, opens=302, digest="digest"),
     "staff:runs": for_staff(*STAFF_GROUPS),
     "staff:run": for_staff(*STAFF_GROUPS, pk="run.pk"),
     "staff:run-again": staff_button(FINANCE, pk="run.pk"),
@@ -268,6 +279,8 @@ class Side:
     invoice: Invoice = field(init=False)
     run: InvoiceRun = field(init=False)
     help_topic: str = "billing"
+    meter: str = "domestic-local"
+    digest: str = "0" * 64
 
     @property
     def invited_key(self) -> str:
