@@ -10,10 +10,12 @@ from tests.services import postgres
 
 
 def main() -> None:
-    """Measure the invoice run at the sizes asked for."""
+    """Measure what is asked for, at the sizes asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--accounts", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--only", choices=["run", "import", "usage"], help="One of the three alone.")
+    parser.add_argument("--records", type=int, default=1_000_000, help="Call records to import.")
     asked = parser.parse_args()
     named = os.environ.get("TEST_DATABASE_URL")
     with postgres(named) as server, tempfile.TemporaryDirectory() as folder:
@@ -22,10 +24,13 @@ def main() -> None:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlpanel.settings")
         _make_database(server.url)
         print(server.description)
-        from tests.benchmarks import invoice_run
+        from tests.benchmarks import invoice_run, usage_import
 
-        for accounts in asked.accounts:
-            print(invoice_run.measure(accounts, asked.repeats))
+        if asked.only in (None, "run"):
+            for accounts in asked.accounts:
+                print(invoice_run.measure(accounts, asked.repeats), flush=True)
+        if asked.only in (None, "import"):
+            print(usage_import.measure(asked.records, max(asked.accounts), asked.repeats), flush=True)
 
 
 def _make_database(url: str) -> None:

@@ -11,10 +11,8 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 
 from django.db import connection, transaction
-from psycopg import sql
 
 from accounts.models import Account, AuditEntry, Brand
 from billing import bulk
@@ -22,6 +20,7 @@ from billing.engine.reasons import Basis
 from billing.invoicing import bill_due, start_run
 from billing.models import BillingSchedule, Charge, ChargeState, Invoice, InvoiceLine, Product
 from billing.opening import start_of_day
+from tests.benchmarks.floor import empty, forget_peak, peak, time_floor
 
 BDOM_ON = date(2026, 3, 1)
 AS_OF = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -53,72 +52,35 @@ class Figures:
 
 def measure(accounts: int, repeats: int) -> Figures:
     """Bill so many accounts of ten charges each, `repeats` times; the medians."""
-    _truncate()
-    _fill(accounts)
+    empty_accounts()
+    fill(accounts)
     runs, floors, memory = [], [], 0.0
     for _ in range(repeats):
-        _rewind()
-        _forget_peak()
-        runs.append(_time_run())
-        memory = max(memory, _peak())
-        floors.append(_time_floor())
+        rewind()
+        forget_peak()
+        runs.append(time_run())
+        memory = max(memory, peak())
+        floors.append(time_floor(WRITTEN))
     invoices, lines = Invoice.objects.count(), InvoiceLine.objects.count()
     return Figures(accounts, invoices, lines, statistics.median(runs), statistics.median(floors), memory)
 
 
-def _time_run() -> float:
+def time_run() -> float:
+    """The seconds of one run over all that are due."""
     run = start_run(AS_OF, trigger="command", by="benchmark", at=AS_OF)
     began = time.perf_counter()
     bill_due(run, at=AS_OF)
     return time.perf_counter() - began
 
 
-def _time_floor() -> float:
-    rows = {model: _read(model) for model in WRITTEN}
-    with connection.cursor() as cursor:
-        for model in WRITTEN:
-            cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_floor(model)))
-            cursor.execute(
-                sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(_floor(model), _table(model))
-            )
-        cursor.execute("CHECKPOINT")
-    began = time.perf_counter()
-    with transaction.atomic(), connection.cursor() as cursor:
-        for model in WRITTEN:
-            with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(_floor(model))) as copy:
-                for block in rows[model]:
-                    copy.write(block)
-    return time.perf_counter() - began
+def empty_accounts() -> None:
+    """Nothing but the catalogue."""
+    empty("accounts_account", "accounts_brand")
 
 
-def _read(model: type[Invoice | InvoiceLine | AuditEntry]) -> list[bytes]:
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(sql.SQL("COPY {} TO STDOUT").format(_table(model))) as copy,
-    ):
-        return _joined([bytes(block) for block in copy])
-
-
-def _joined(blocks: list[bytes], size: int = 2000) -> list[bytes]:
-    """Rows in blocks of some thousands, as the run sends them."""
-    return [b"".join(blocks[start : start + size]) for start in range(0, len(blocks), size)]
-
-
-def _table(model: type[Invoice | InvoiceLine | AuditEntry]) -> sql.Identifier:
-    return sql.Identifier(model._meta.db_table)
-
-
-def _floor(model: type[Invoice | InvoiceLine | AuditEntry]) -> sql.Identifier:
-    return sql.Identifier(f"floor_{model._meta.db_table}")
-
-
-def _truncate() -> None:
-    _empty("accounts_account", "accounts_brand")
-
-
-def _rewind() -> None:
+def rewind() -> None:
     """As before the run: nothing issued, everybody due."""
-    _empty("billing_invoicerun", "billing_invoice", "billing_invoiceline", "accounts_auditentry")
+    empty("billing_invoicerun", "billing_invoice", "billing_invoiceline", "accounts_auditentry")
     first = BillingSchedule.objects.select_related("account").first()
     if first is not None:
         BillingSchedule.objects.update(
@@ -130,13 +92,7 @@ def _rewind() -> None:
         cursor.execute("CHECKPOINT")
 
 
-def _empty(*tables: str) -> None:
-    with connection.cursor() as cursor:
-        for table in tables:
-            cursor.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.Identifier(table)))
-
-
-def _fill(count: int) -> None:
+def fill(count: int) -> None:
     """Accounts of two brands with ten charges each: six that go on, four that began last month."""
     brands = [
         Brand.objects.create(
@@ -222,19 +178,3 @@ def _charge(account: Account, product: Product, place: int, *, is_new: bool) -> 
         "",
         "",
     )
-
-
-def _forget_peak() -> None:
-    """Let the kernel count the highest memory of this process anew."""
-    reset = Path("/proc/self/clear_refs")
-    if reset.exists():
-        reset.write_text("5")
-
-
-def _peak() -> float:
-    """The highest memory of this process since then, in MiB; 0 where the system does not tell."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return 0.0
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
