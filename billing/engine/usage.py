@@ -255,8 +255,15 @@ def parts_of(period: Period, packages: Iterable[PackageFacts]) -> list[Part]:
 
 
 def primary_on(subscriptions: Iterable[SubscriptionFacts], on: date) -> SubscriptionFacts | None:
-    """The primary of a day: the oldest active subscription; else the last that was; None where none ever was."""
-    known = [subscription for subscription in subscriptions if subscription.starts_on <= on]
+    """The primary of a day: the oldest active subscription; else the last that was; None where none ever was.
+
+    One that ended before it began never was.
+    """
+    known = [
+        subscription
+        for subscription in subscriptions
+        if subscription.starts_on <= on and subscription.starts_on < subscription.ends_on
+    ]
     active = [subscription for subscription in known if subscription.is_active(on)]
     if active:
         return min(active, key=_age)
@@ -316,14 +323,14 @@ def pool_of_tenant(meter: str, usage: Usage, period: Period, facts: Iterable[Usa
 def days_of_peaks(meter: str, usage: Usage, period: Period, facts: Iterable[UsageFacts]) -> list[DayOfPeaks]:
     """Each day of the period with the peak of each subscription and what it had committed to (SUB-6).
 
-    Usage that names no subscription counts as that of the day's primary.
+    Usage that names no subscription counts as the primary's: that of the period's last day, who pays too.
     """
+    primary = primary_on(usage.subscriptions, period.end - _DAY)
     peaks: dict[date, dict[int | None, int]] = defaultdict(dict)
     for fact in facts:
         of = fact.subscription
-        if of is None:
-            primary = primary_on(usage.subscriptions, fact.on)
-            of = primary.id if primary is not None and primary.is_active(fact.on) else None
+        if of is None and primary is not None:
+            of = primary.id
         day = peaks[fact.on]
         day[of] = max(day.get(of, 0), fact.peak)
     return [DayOfPeaks(on, peaks.get(on, {}), _commitments(meter, usage, on)) for on in _days(period)]
