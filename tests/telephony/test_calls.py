@@ -196,7 +196,7 @@ def test_a_call_is_kept_with_its_numbers_and_its_holder(account: Account) -> Non
     later = Call("c2", BOSTON, OWN_TOLL_FREE, 5, NOON + timedelta(days=1))
     usage = usage_of(account, later, NumberBook.of([account]))
     assert usage is not None
-    assert usage.holder == ""
+    assert usage.holder == "Parked"
 
 
 def test_a_withheld_caller_is_of_no_region(account: Account) -> None:
