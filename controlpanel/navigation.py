@@ -111,6 +111,13 @@ ACCOUNT_SECTIONS = (
         ("telephony:contact-center",),
         ALL_BUT_BILLING,
     ),
+    Section(
+        _("Subscriptions"),
+        "file-clock",
+        "billing:subscriptions",
+        ("billing:subscription", "billing:overage"),
+        ALL_BUT_BILLING,
+    ),
     Section(_("Billing"), "receipt-text", "billing:overview", ("billing:",), EVERY_ROLE),
     Section(
         _("Administrators"),
@@ -123,11 +130,13 @@ ACCOUNT_SECTIONS = (
 )
 FINANCE_SECTIONS = (
     Section(_("Invoices"), "receipt-text", "finance:invoices", ("finance:",), frozenset({FINANCE})),
+    Section(_("Usage imports"), "upload", "imports:imports", ("imports:",), frozenset({FINANCE})),
     Section(_("Rates"), "coins", "finance:rates", ("finance:rate", "finance:rerate"), frozenset({FINANCE})),
 )
 STAFF_SECTIONS = (
     Section(_("Accounts"), "building-2", "accounts:choose", ("accounts:choose",), STAFF_GROUPS),
     Section(_("Invoice runs"), "circle-play", "staff:runs", ("staff:run",), STAFF_GROUPS),
+    Section(_("Usage imports"), "upload", "imports:imports", ("imports:",), frozenset({SUPPORT})),
     Section(_("Mail"), "mail", "staff:mail", ("staff:mail",), frozenset({ONBOARDING, SUPPORT})),
     Section(_("Style guide"), "swatch-book", "style-guide", ("style-guide",), STAFF_GROUPS),
     Section(_("Administration"), "settings", "admin:index", ("admin:",), STAFF_GROUPS),

@@ -34,6 +34,7 @@ urlpatterns = [
     path("brand/<slug:slug>.css", branding.stylesheet, name="brand-css"),
     path("finance/", include("billing.finance_urls")),
     path("staff/", include("billing.staff_urls")),
+    path("staff/usage/", include("telephony.usage_urls")),
     path("staff/guide/", guide.guide, name="style-guide"),
     path("admin/", admin.site.urls),
     path("help/", include("controlpanel.help_urls")),

@@ -44,12 +44,13 @@ from accounts.models import (
 from accounts.permissions import FINANCE, ONBOARDING, STAFF_GROUPS, SUPPORT
 from billing.invoicing import bill_due, start_run
 from billing.licences import add_licences, assign_licence
-from billing.models import Invoice, InvoiceRun, Product
+from billing.models import Invoice, InvoiceRun, Product, Subscription, UsageImport
 from telephony.contact_center import add_items, install
 from telephony.models import Edition, Number, Service, ServiceKind
 from telephony.numbers import add_number, assign_number
 from telephony.services import add_service
 from tests import factories
+from tests.billing.subscribed import subscribe
 from tests.conftest import PAGE_QUERIES
 from tests.factories import AT, TESTS
 
@@ -189,7 +190,10 @@ PAGES: dict[str, Page] = {
     "billing:licences": for_members(),
     "billing:licence-add": priced(form()),
     "billing:licence-remove": priced(form()),
-    "billing:end-user-licences": form(pk="end_user.pk"),
+    "billing:end-user-licences": for_members(pk="end_user.pk"),
+    "billing:end-user-licences-edit": form(pk="end_user.pk"),
+    "billing:subscription-people": replace(for_members(pk="subscription.pk"), writers=ADMINS),
+    "billing:subscription-people-csv": for_members(pk="subscription.pk"),
     "billing:overview": for_billing(),
     "billing:next-invoice": for_billing(),
     "billing:charges": for_billing(),
@@ -248,6 +252,12 @@ PAGES: dict[str, Page] = {
     "staff:run": for_staff(*STAFF_GROUPS, pk="run.pk"),
     "staff:run-again": staff_button(FINANCE, pk="run.pk"),
     "staff:runs-again": staff_button(FINANCE),
+    "imports:imports": for_staff(FINANCE, SUPPORT),
+    "imports:imports-csv": for_staff(FINANCE, SUPPORT),
+    "imports:sample": for_staff(FINANCE, SUPPORT),
+    "imports:send": staff_form(FINANCE, SUPPORT),
+    "imports:import": for_staff(FINANCE, SUPPORT, pk="usage_import.pk"),
+    "imports:faults-csv": for_staff(FINANCE, SUPPORT, pk="usage_import.pk"),
     "staff:mail": for_staff(ONBOARDING, SUPPORT),
     "staff:mail-message": for_staff(ONBOARDING, SUPPORT, pk="mail.pk"),
     "staff:mail-html": for_staff(ONBOARDING, SUPPORT, pk="mail.pk"),
@@ -275,7 +285,9 @@ class Side:
     number: Number
     parked: Number
     service: Service
+    subscription: Subscription
     mail: OutgoingMail
+    usage_import: UsageImport
     invoice: Invoice = field(init=False)
     run: InvoiceRun = field(init=False)
     help_topic: str = "billing"
@@ -325,7 +337,13 @@ def side(brand: Brand, slug: str, place: int) -> Side:
         number=Number.objects.get(pk=number.pk),
         parked=add_number(account, f"+1212555020{place}", actor=TESTS, at=AT),
         service=add_service(account, ServiceKind.HUNT_GROUP, f"Sales of {slug}", actor=TESTS, at=AT),
+        subscription=subscribe(
+            account, f"Term of {slug}", AT.date(), AT.date() + timedelta(days=300), {product.pk: 1}
+        ),
         mail=queue_mail(account, "contact-center-activated", [f"owner@{slug}.example"], {}, at=AT)[0],
+        usage_import=UsageImport.objects.create(
+            name="calls.csv", size=1, source=UsageImport.Source.COMMAND, by="tests", created_at=AT
+        ),
     )
 
 
