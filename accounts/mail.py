@@ -42,6 +42,7 @@ KINDS: Final[Mapping[str, str]] = {
     "activation-request-received": "Confirmation of the request",
     "activation-warning": "Warning before automatic activation",
     "contact-center-activated": "Contact Center activated",
+    "subscription-ending": "Warning before a subscription ends",
 }
 """Every kind of message, by the name of its template, as the staff's page calls it."""
 

@@ -13,7 +13,7 @@ from accounts.models import Account, EndUser
 from accounts.refusals import Refused
 from accounts.trail import Actor, Change, record, record_all
 from billing.charges import Ledger, open_ledger
-from billing.models import Charge, Condition, Delay, LicenceAssignment, Product, Subscription
+from billing.models import Charge, ChargeState, Condition, Delay, LicenceAssignment, Product, Subscription
 from billing.subscriptions import check_runs
 
 UC_LICENCE = "uc-licence"
@@ -56,61 +56,80 @@ class Holding:
         return max(0, self.bought - self.assigned)
 
 
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """All licences of an account: its own, and those of each subscription by its id."""
+
+    own: list[Holding]
+    of_subscriptions: dict[int, list[Holding]]
+
+    def of(self, subscription: int | None, product: str) -> Holding | None:
+        """The licences of a product that a subscription has, or without one the account itself; None for none."""
+        held = self.own if subscription is None else self.of_subscriptions.get(subscription, ())
+        return next((holding for holding in held if holding.product.pk == product), None)
+
+
+def stock_of(account: Account) -> Stock:
+    """What the account and each of its subscriptions has of licences. Three queries.
+
+    Own ones are all that are on offer to it or held; those of a subscription what it has or had assigned,
+    also once it has ended and nothing of it can be assigned any more. Each licence stands in one place alone.
+    """
+    open_charges = Charge.objects.filter(account=account, ended_on=None, product__is_licence=True)
+    bought = _units(open_charges.exclude(state=ChargeState.ENDED), Sum("quantity"))
+    assigned = _units(LicenceAssignment.objects.filter(account=account, unassigned_on=None), Count("id"))
+    met = Condition.objects.filter(account=account, key=OuterRef("requires"))
+    live = Condition.objects.filter(account=account, key=OuterRef("condition"))
+    products = list(
+        Product.objects.filter(is_licence=True).annotate(
+            may_be_had=Q(requires="") | Exists(met), waits=Q(delay=Delay.ACTIVATED) & ~Exists(live)
+        )
+    )
+    held = {key: (bought.get(key, 0), assigned.get(key, 0)) for key in bought | assigned}
+    subscriptions = sorted({subscription for subscription, _ in held if subscription is not None})
+    return Stock(
+        own=[
+            Holding(product, *held.get((None, product.pk), (0, 0)), is_offered, vars(product)["waits"])
+            for product in products
+            if (is_offered := product.is_on_sale and vars(product)["may_be_had"])
+            or (None, product.pk) in held
+        ],
+        of_subscriptions={
+            subscription: [
+                Holding(product, *held[subscription, product.pk])
+                for product in products
+                if (subscription, product.pk) in held
+            ]
+            for subscription in subscriptions
+        },
+    )
+
+
 def holdings(account: Account) -> list[Holding]:
     """The account's own licences by product, in the catalogue's order; all that are on offer to it or held.
 
     Those of subscriptions are told by `held_by_subscription`.
     """
-    bought = dict(
-        Charge.objects.filter(account=account, ended_on=None, product__is_licence=True, subscription=None)
-        .values_list("product")
-        .annotate(units=Sum("quantity"))
-        .order_by()
-    )
-    assigned = dict(
-        LicenceAssignment.objects.filter(account=account, unassigned_on=None, subscription=None)
-        .values_list("product")
-        .annotate(units=Count("id"))
-        .order_by()
-    )
-    met = Condition.objects.filter(account=account, key=OuterRef("requires"))
-    live = Condition.objects.filter(account=account, key=OuterRef("condition"))
-    products = Product.objects.filter(is_licence=True).annotate(
-        may_be_had=Q(requires="") | Exists(met), waits=Q(delay=Delay.ACTIVATED) & ~Exists(live)
-    )
-    return [
-        Holding(product, bought.get(product.pk, 0), assigned.get(product.pk, 0), is_offered, product.waits)
-        for product in products
-        if (is_offered := product.is_on_sale and product.may_be_had)
-        or product.pk in bought
-        or product.pk in assigned
-    ]
+    return stock_of(account).own
 
 
 def held_by_subscription(account: Account, on: date) -> dict[int, list[Holding]]:
-    """The licences of each subscription that has not ended by the day `on`, by its id. Three queries."""
-    charges = (
-        Charge.objects.filter(
-            account=account, ended_on=None, product__is_licence=True, subscription__ends_on__gt=on
-        )
+    """The licences of each subscription that has not ended by the day `on`, by its id. Four queries."""
+    ended = set(Subscription.objects.filter(tenancy=account.pk, ends_on__lte=on).values_list("pk", flat=True))
+    held = stock_of(account).of_subscriptions
+    return {subscription: held[subscription] for subscription in held if subscription not in ended}
+
+
+def _units(
+    rows: QuerySet[Charge] | QuerySet[LicenceAssignment], units: Sum | Count
+) -> dict[tuple[int | None, str], int]:
+    """How many there are by subscription (None: the account's own) and product."""
+    return {
+        (subscription, product): found
+        for subscription, product, found in rows.order_by()
         .values_list("subscription", "product")
-        .annotate(units=Sum("quantity"))
-        .order_by()
-    )
-    assigned = (
-        LicenceAssignment.objects.filter(account=account, unassigned_on=None, subscription__ends_on__gt=on)
-        .values_list("subscription", "product")
-        .annotate(units=Count("id"))
-        .order_by()
-    )
-    bought = {(key, code): units for key, code, units in charges}
-    in_use = {(key, code): units for key, code, units in assigned}
-    products = {product.pk: product for product in Product.objects.filter(is_licence=True)}
-    found: dict[int, list[Holding]] = {}
-    for key, code in sorted(bought | in_use, key=lambda pair: (pair[0], products[pair[1]].rank)):
-        holding = Holding(products[code], bought.get((key, code), 0), in_use.get((key, code), 0))
-        found.setdefault(key, []).append(holding)
-    return found
+        .annotate(units=units)
+    }
 
 
 def add_licences(
@@ -232,50 +251,75 @@ def assign_licence(
 def move_assignments(source: Subscription, target: Subscription, *, actor: Actor, at: datetime) -> int:
     """Move everybody with a licence of one subscription to another, all or none (SUB-8); returns how many licences.
 
-    Raises Refused where the target has ended, or has fewer free than are needed.
+    Works before the source's end and after it. Raises Refused where the target has ended, or has fewer free
+    than are needed, and says how many are missing of what.
     """
     account = source.account
     if source.pk == target.pk:
         return 0
+    if source.tenancy_id != target.tenancy_id:
+        raise ValueError("licences move within one account")
     with open_ledger(account, actor=actor, at=at) as ledger:
-        held = list(
-            LicenceAssignment.objects.filter(subscription=source, unassigned_on=None)
-            .select_related("product", "end_user")
-            .order_by("id")
-        )
-        needed = Counter(assignment.product for assignment in held)
-        for product, units in needed.items():
-            _check_free(ledger, product, target, units=units)
-        LicenceAssignment.objects.filter(pk__in=[assignment.pk for assignment in held]).update(
-            unassigned_on=ledger.on
-        )
+        found = LicenceAssignment.objects.filter(subscription=source, unassigned_on=None)
+        held = list(found.select_related("product", "end_user").order_by("id"))
+        if not held:
+            return 0
+        check_runs(target, ledger.on)
+        _check_missing(account, Counter(assignment.product for assignment in held), target)
+        # Nobody else writes them: the ledger is open.
+        found.update(unassigned_on=ledger.on)
         LicenceAssignment.objects.bulk_create(
-            LicenceAssignment(
-                account=account,
-                end_user=assignment.end_user,
-                product=assignment.product,
-                subscription=target,
-                assigned_on=ledger.on,
-            )
-            for assignment in held
+            (
+                LicenceAssignment(
+                    account=account,
+                    end_user=assignment.end_user,
+                    product=assignment.product,
+                    subscription=target,
+                    assigned_on=ledger.on,
+                )
+                for assignment in held
+            ),
+            batch_size=1000,
         )
-        if held:
-            record_all(
-                account,
-                [
-                    Change(
-                        "move-licence",
-                        assignment.end_user,
-                        f"{assignment.product.name} of {assignment.end_user} moved from {source} to {target}",
-                        before={"subscription": source},
-                        after={"subscription": target},
-                    )
-                    for assignment in held
-                ],
-                actor=actor,
-                at=at,
-            )
+        record_all(
+            account,
+            [
+                Change(
+                    "move-licence",
+                    assignment.end_user,
+                    f"{assignment.product.name} of {assignment.end_user} moved from {source} to {target}",
+                    before={"subscription": source},
+                    after={"subscription": target},
+                )
+                for assignment in held
+            ],
+            actor=actor,
+            at=at,
+        )
     return len(held)
+
+
+def _check_missing(account: Account, needed: Counter[Product], target: Subscription) -> None:
+    """Raise Refused where the target has not enough free of all that is needed (LIC-1)."""
+    stock = stock_of(account)
+    missing = [
+        f"{short:,} × {product.name}"
+        for product, units in sorted(needed.items(), key=lambda pair: pair[0].rank)
+        if (short := units - free_of(stock.of(target.pk, product.pk))) > 0
+    ]
+    if missing:
+        raise Refused(
+            f"Subscription {target} has too few free licences: {' and '.join(missing)} "
+            f"{'is' if len(missing) == 1 and missing[0].startswith('1 ×') else 'are'} missing. "
+            "Add them to it, or choose another subscription. Nobody was moved.",
+            rule="LIC-1",
+            field="target",
+        )
+
+
+def free_of(holding: Holding | None) -> int:
+    """How many licences are free where there may be none at all."""
+    return 0 if holding is None else holding.free
 
 
 def unassign_licence(

@@ -25,9 +25,11 @@ from accounts.queries import departments_of, end_users_of
 from accounts.refusals import Refused
 from accounts.trail import Actor
 from accounts.views.end_users import form_page, own_end_user
+from billing.access import access_by, endings_of, gives_none
 from billing.catalogue import prices_on
 from billing.licences import UC_LICENCE
 from billing.models import Charge, LicenceAssignment, Product
+from billing.views.user_licences import held_by, tabs_of
 from controlpanel.navigation import address
 from controlpanel.templatetags.ui import format_day, format_money, phone
 from telephony.charging import NUMBER_PRODUCTS
@@ -36,6 +38,8 @@ from telephony.models import Number, NumberHolding, NumberKind
 from telephony.queries import holder_numbers, token_of
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from django.db.models import QuerySet
     from django.http import HttpResponse, StreamingHttpResponse
 
@@ -48,6 +52,7 @@ ORDERS: Final = {
     "location": ("place", "name", "pk"),
 }
 NO_LICENCE: Final = "none"
+WITHOUT_ACCESS: Final = "without"
 COLUMNS: Final = (
     "name",
     "e-mail",
@@ -55,6 +60,7 @@ COLUMNS: Final = (
     "department",
     "location",
     "licences",
+    "without access",
     "numbers",
     "added on",
 )
@@ -63,10 +69,14 @@ LATELY: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An end user as the list shows it: numbers in E.164, the included one first."""
+    """An end user as the list shows it: numbers in E.164, the included one first.
+
+    `barred`: what licences give no access today and why, in words with ISO dates (SUB-8).
+    """
 
     end_user: EndUser
     licences: Sequence[str]
+    barred: Sequence[str]
     numbers: Sequence[str]
 
     @property
@@ -79,6 +89,9 @@ class PeopleFilter(EndUserFilter):
     """What the list can be narrowed to: also by licence."""
 
     licence = forms.ChoiceField(required=False)
+    access = forms.ChoiceField(
+        required=False, choices=[("", "Any access"), (WITHOUT_ACCESS, "Without access")]
+    )
 
     def __init__(
         self, data: Any, *, request: AccountRequest, departments: list[str], licences: Sequence[Product]
@@ -101,7 +114,8 @@ def end_users(request: AccountRequest) -> HttpResponse:
     context = {
         "form": form,
         "page": page,
-        "people": list(_people(page.rows)),
+        "people": list(_people(page.rows, request.today)),
+        "endings": endings_of(request.account, request.today),
         "is_filtered": any(filters_of(form).values()),
         "export_url": reverse("accounts:end-users-csv", kwargs={"account": request.account.slug}),
     }
@@ -117,7 +131,7 @@ def end_users_csv(request: AccountRequest) -> StreamingHttpResponse:
 
     def rows() -> Iterator[list[Cell]]:
         while chunk := list(islice(end_users, 500)):
-            for person in _people(chunk):
+            for person in _people(chunk, request.today):
                 end_user = person.end_user
                 yield [
                     end_user.name,
@@ -126,6 +140,7 @@ def end_users_csv(request: AccountRequest) -> StreamingHttpResponse:
                     end_user.department,
                     end_user.location.name if end_user.location else "",
                     "; ".join(person.licences),
+                    "; ".join(person.barred),
                     "; ".join(person.numbers),
                     end_user.added_on,
                 ]
@@ -139,20 +154,20 @@ def end_user(request: AccountRequest, pk: int) -> HttpResponse:
     """One end user: details, licences, numbers, and what was changed lately."""
     found = own_end_user(request, pk)
     slug = request.account.slug
-    licences = list(
-        LicenceAssignment.objects.filter(end_user=found, unassigned_on=None).select_related("product")
-    )
+    licences = held_by(found)
     may_read_trail = request.membership_role is None or request.membership_role in ADMINS
     lately: list[AuditEntry] = []
     if may_read_trail:
         lately = _lately(found)
     context = {
         "end_user": found,
-        "licences": licences,
+        "tabs": tabs_of(request, found, "overview"),
+        "licences": [(held, access_by(held.subscription, request.today)) for held in licences],
         "holds_uc_licence": any(licence.product_id == UC_LICENCE for licence in licences),
         "numbers": holder_numbers(found, request.today),
         "lately": lately,
         "licences_url": address("billing:end-user-licences", account=slug, pk=str(pk)),
+        "edit_url": address("billing:end-user-licences-edit", account=slug, pk=str(pk)),
         "assign_url": f"{address('telephony:number-assign-to', account=slug)}?to={token_of(found)}",
     }
     return render(request, "controlpanel/person.html", context)
@@ -277,17 +292,24 @@ def _asked(request: AccountRequest) -> tuple[PeopleFilter, QuerySet[EndUser]]:
     if asked["licence"] == NO_LICENCE:
         found = found.filter(~Exists(held))
     elif asked["licence"]:
-        found = found.filter(Exists(held.filter(product=asked["licence"])))
+        held = held.filter(product=asked["licence"])
+        found = found.filter(Exists(held))
+    if asked["access"]:
+        found = found.filter(Exists(held.filter(gives_none(request.today))))
     return form, found
 
 
-def _people(end_users: Sequence[EndUser]) -> Iterator[Person]:
+def _people(end_users: Sequence[EndUser], today: date) -> Iterator[Person]:
     """The end users with licences and numbers, two queries for all of them."""
     keys = [end_user.pk for end_user in end_users]
     licences: dict[int, list[str]] = defaultdict(list)
+    barred: dict[int, list[str]] = defaultdict(list)
     held = LicenceAssignment.objects.filter(end_user__in=keys, unassigned_on=None)
-    for key, name in held.order_by("product__rank", "id").values_list("end_user_id", "product__name"):
-        licences[key].append(name)
+    for assignment in held.select_related("product", "subscription").order_by("product__rank", "id"):
+        licences[assignment.end_user_id].append(assignment.product.name)
+        access = access_by(assignment.subscription, today)
+        if not access.has_it:
+            barred[assignment.end_user_id].append(access.words)
     numbers: dict[int, list[str]] = defaultdict(list)
     for holder, e164 in (
         Number.objects.filter(end_user__in=keys).order_by("holding_id").values_list("end_user_id", "e164")
@@ -295,7 +317,8 @@ def _people(end_users: Sequence[EndUser]) -> Iterator[Person]:
         if holder is not None:
             numbers[holder].append(e164)
     for end_user in end_users:
-        yield Person(end_user, licences[end_user.pk], numbers[end_user.pk])
+        key = end_user.pk
+        yield Person(end_user, licences[key], list(dict.fromkeys(barred[key])), numbers[key])
 
 
 users = "a/<slug:account>/users/"

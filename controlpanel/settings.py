@@ -172,6 +172,7 @@ CELERY_BEAT_SCHEDULE = {
     "activation-warnings": {"task": "telephony.tasks.warn", "schedule": crontab(minute="10")},
     # Files that came into the watched folder, and imports whose worker died (USE-1).
     "usage-imports": {"task": "telephony.tasks.look_for_usage", "schedule": crontab()},
+    "subscription-warnings": {"task": "billing.tasks.warn", "schedule": crontab(minute="20")},
     # What is sent at once needs no beat; this is for what failed or was never taken.
     "mail": {"task": "accounts.tasks.send_due_mail", "schedule": crontab(minute="*/3")},
 }

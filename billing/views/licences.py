@@ -1,9 +1,9 @@
-"""Licences: bought, assigned and free, buying and giving back, and those of an end user (LIC-1)."""
+"""Licences: bought, assigned and free, buying and giving back (LIC-1)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -16,22 +16,18 @@ from accounts.forms import show_refusal
 from accounts.permissions import AccountRequest, account_page
 from accounts.refusals import Refused
 from accounts.trail import Actor
-from accounts.views.end_users import own_end_user
 from billing import explain, queries
 from billing.catalogue import prices_on
 from billing.engine import BillingFault, Section
 from billing.forms import LicenceForm
 from billing.gather import decimals_of
 from billing.licences import (
-    UC_LICENCE,
     Holding,
     add_licences,
-    assign_licence,
     holdings,
     remove_licences,
-    unassign_licence,
 )
-from billing.models import BillingSchedule, Charge, Delay, LicenceAssignment, Product
+from billing.models import BillingSchedule, Charge, Delay, Product
 from billing.preview import Cost, cost_of
 from billing.views.places import place
 
@@ -116,7 +112,11 @@ Action = Callable[[AccountRequest, Product, int], Charge | list[Charge]]
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """What buying and giving back have in common: the action, its words, and which licences it is about."""
+    """What buying and giving back have in common: the action, its words, and which licences it is about.
+
+    `held`: what there is to choose from, the account's own unless it says otherwise; `up`: the URL name of
+    the page above, with `up_kwargs` beside the account, and what it is called.
+    """
 
     title: str
     submit: str
@@ -125,32 +125,38 @@ class Deal:
     is_offered: Callable[[Holding], bool]
     note: Callable[[Holding], str]
     box: Callable[[AccountRequest, Cost], dict[str, Any]]
+    is_purchase: bool
+    held: Callable[[AccountRequest], list[Holding]] = lambda request: holdings(request.account)
+    up: str = "billing:licences"
+    up_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    up_label: str = "Licences"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @account_page(is_form=True)
 def licence_add(request: AccountRequest) -> HttpResponse:
     """Buy licences, after a look at what they cost and when billing begins (BIL-3)."""
-    return _deal(request, BUYING)
+    return close_deal(request, BUYING)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @account_page(is_form=True)
 def licence_remove(request: AccountRequest) -> HttpResponse:
     """Give back licences that nobody holds, after a look at what is credited (LIC-1, BIL-5)."""
-    return _deal(request, GIVING_BACK)
+    return close_deal(request, GIVING_BACK)
 
 
-def _deal(request: AccountRequest, deal: Deal) -> HttpResponse:
+def close_deal(request: AccountRequest, deal: Deal) -> HttpResponse:
     """The form beside its cost. What is sent with a cost that was not seen yet is shown with it first.
 
     The page carries what its cost is of; with script it follows the fields, without it a changed
     quantity leads to a page of its own that shows the cost and asks again.
     """
-    offered = [holding for holding in holdings(request.account) if deal.is_offered(holding)]
+    offered = [holding for holding in deal.held(request) if deal.is_offered(holding)]
     by_code = {holding.product.pk: holding.product for holding in offered}
     form = _form(request, deal, offered)
-    context: dict[str, Any] = {"form": form, "deal": deal, "has_offer": bool(offered)}
+    up = place(request, deal.up, **deal.up_kwargs)
+    context: dict[str, Any] = {"form": form, "deal": deal, "has_offer": bool(offered), "up": up}
     priced: tuple[Product, int] | None = None
     if form.is_bound and form.is_valid():
         priced = by_code[form.cleaned_data["product"]], form.cleaned_data["quantity"]
@@ -165,7 +171,7 @@ def _deal(request: AccountRequest, deal: Deal) -> HttpResponse:
             if request.method == "POST" and request.POST.get("seen") == context["seen"]:
                 deal.act(request, product, quantity)
                 messages.success(request, _done(deal, product, quantity, cost))
-                return redirect("billing:licences", account=request.account.slug)
+                return redirect(up)
         except Refused as refusal:
             context["refusal"] = refusal
         except BillingFault:
@@ -195,7 +201,7 @@ def _seen(product: Product, quantity: int, box: dict[str, Any]) -> str:
 
 def _done(deal: Deal, product: Product, quantity: int, cost: Cost) -> str:
     words = explain.units_words(quantity, product.name)
-    if deal is not BUYING:
+    if not deal.is_purchase:
         return f"Gave back {words}."
     begins_on = cost.opened[0].billing_starts_on
     if begins_on is None:
@@ -215,7 +221,7 @@ def _buying_box(request: AccountRequest, cost: Cost) -> dict[str, Any]:
     return explain.cost_box(request.account, cost)
 
 
-def _giving_back_box(request: AccountRequest, cost: Cost) -> dict[str, Any]:
+def giving_back_box(request: AccountRequest, cost: Cost) -> dict[str, Any]:
     """The newest first: what was never billed costs nothing, what was paid ahead is credited."""
     box = explain.cost_box(request.account, cost)
     decimals = decimals_of(request.account.currency)
@@ -258,6 +264,7 @@ BUYING: Final = Deal(
     is_offered=lambda holding: holding.is_offered,
     note=lambda holding: f" ({holding.bought} bought, {holding.free} free)" if holding.bought else "",
     box=_buying_box,
+    is_purchase=True,
 )
 GIVING_BACK: Final = Deal(
     title="Give back licences",
@@ -266,89 +273,6 @@ GIVING_BACK: Final = Deal(
     act=_give_back,
     is_offered=lambda holding: holding.free > 0,
     note=lambda holding: f" ({holding.free} free)",
-    box=_giving_back_box,
+    box=giving_back_box,
+    is_purchase=False,
 )
-
-
-# --- the licences of an end user -------------------------------------------------------------
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@account_page(is_form=True)
-def end_user_licences(request: AccountRequest, pk: int) -> HttpResponse:
-    """Give an end user a licence, or take one; taking the UC licence says first what becomes of numbers (NUM-8)."""
-    end_user = own_end_user(request, pk)
-    end_user.account = request.account
-    context: dict[str, Any] = {"end_user": end_user}
-    found = holdings(request.account)
-    if request.method == "POST":
-        by_code = {holding.product.pk: holding.product for holding in found}
-        product = by_code.get(request.POST.get("product", ""))
-        action = request.POST.get("action", "")
-        try:
-            if product is None or action not in ("assign", "unassign"):
-                raise Refused("Choose a licence to assign or to take. Nothing was changed.", rule="LIC-1")
-            if action == "assign":
-                assign_licence(end_user, product, actor=Actor.of(request), at=request.at)
-                messages.success(request, f"{product.name} assigned to {end_user}.")
-                return _after(request, pk)
-            review = None if request.POST.get("seen") == product.pk else _taking(request, end_user, product)
-            if review is None:
-                unassign_licence(end_user, product, actor=Actor.of(request), at=request.at)
-                messages.success(request, f"{product.name} taken from {end_user}. It is free again.")
-                return _after(request, pk)
-            return render(request, "billing/end_user_licence_take.html", context | review)
-        except Refused as refusal:
-            context["refusal"] = refusal
-    held = dict(
-        LicenceAssignment.objects.filter(end_user=end_user, unassigned_on=None).values_list(
-            "product", "assigned_on"
-        )
-    )
-    context["rows"] = [
-        (holding, held.get(holding.product.pk))
-        for holding in found
-        if holding.bought or holding.product.pk in held
-    ]
-    status = 400 if "refusal" in context else 200
-    return render(request, "billing/end_user_licences.html", context, status=status)
-
-
-def _after(request: AccountRequest, pk: int) -> HttpResponse:
-    return redirect("accounts:end-user", account=request.account.slug, pk=pk)
-
-
-def _taking(request: AccountRequest, end_user: Any, product: Product) -> dict[str, Any] | None:
-    """What taking a licence leads to, to be confirmed; None where it touches nothing else."""
-    if product.pk != UC_LICENCE:
-        return None
-    actor = Actor.of(request)
-    try:
-        cost = cost_of(
-            request.account, lambda: unassign_licence(end_user, product, actor=actor, at=request.at)
-        )
-    except BillingFault:
-        # What it costs is not to be had; that the numbers are parked is to be said all the same.
-        return {"product": product, "consequences": [f"All numbers of {end_user} are parked."]}
-    if not cost.opened and not cost.ended:
-        return None
-    currency = request.account.currency
-    return {
-        "product": product,
-        "consequences": [
-            *(_parked(charge, currency) for charge in cost.opened),
-            f"{product.name} is free for somebody else, and goes on being billed until it is given back.",
-        ],
-        "cost": explain.cost_box(request.account, cost),
-        "licences_url": place(request, "billing:licences"),
-    }
-
-
-def _parked(charge: Charge, currency: str) -> str:
-    """What becomes of a number whose charge parking opens."""
-    monthly = "its price" if charge.monthly is None else explain.money_words(charge.monthly, currency)
-    label = explain.label_words(charge.subject_label)
-    if charge.billing_starts_on is None or charge.billing_starts_on <= charge.added_on:
-        return f"{label} is parked, at {monthly} a month from today."
-    begins_on = explain.day_words(charge.billing_starts_on)
-    return f"{label} is parked: free until {begins_on}, then {monthly} a month."

@@ -1,4 +1,4 @@
-"""Licences: what the page says of them, buying and giving back with the cost seen first, those of an end user."""
+"""Licences: what the page says of them, buying and giving back with the cost seen first."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -8,13 +8,10 @@ import pytest
 from django.http.response import HttpResponseBase
 from django.test import Client
 
-from accounts.models import Account, AuditEntry, EndUser, Role
+from accounts.models import Account, AuditEntry, Role
 from billing.charges import open_ledger
-from billing.licences import add_licences, assign_licence, holds_licence
+from billing.licences import add_licences, assign_licence
 from billing.models import Charge, Limit, Product
-from telephony.contact_center import activate, install
-from telephony.models import Edition, Number, NumberState
-from telephony.numbers import add_number, assign_number
 from tests import factories
 from tests.billing_pages.conftest import OPENED, TODAY, Story
 from tests.factories import AT, TESTS
@@ -189,85 +186,3 @@ class TestGiveBack:
         page = owner_client.get(REMOVE).content.decode()
         assert "No licence is free" in page
         assert owner_client.post(REMOVE, {"product": "uc-licence", "quantity": "1"}).status_code == 400
-
-
-class TestEndUser:
-    @pytest.fixture
-    def person(self, account: Account) -> EndUser:
-        found: EndUser = factories.EndUserFactory(account=account, name="Maria")
-        return found
-
-    def place(self, person: EndUser) -> str:
-        return f"/a/acme/users/{person.pk}/licences/"
-
-    def test_a_licence_is_assigned_and_taken(
-        self, person: EndUser, account: Account, uc: Product, owner_client: Client
-    ) -> None:
-        add_licences(account, uc, 1, actor=TESTS, at=AT)
-        assert "Assign" in owner_client.get(self.place(person)).content.decode()
-        answer = owner_client.post(self.place(person), {"action": "assign", "product": "uc-licence"})
-        assert (answer.status_code, answer.headers["Location"]) == (302, f"/a/acme/users/{person.pk}/")
-        assert holds_licence(person, "uc-licence")
-        owner_client.post(self.place(person), {"action": "unassign", "product": "uc-licence"})
-        assert not holds_licence(person, "uc-licence")
-
-    def test_none_free_is_refused(self, person: EndUser, uc: Product, owner_client: Client) -> None:
-        """LIC-1: an assignment needs a free licence."""
-        answer = owner_client.post(self.place(person), {"action": "assign", "product": "uc-licence"})
-        assert answer.status_code == 400
-        assert "Nothing was changed" in answer.content.decode()
-        assert not holds_licence(person, "uc-licence")
-
-    @pytest.mark.parametrize("sent", [{}, {"action": "assign"}, {"action": "x", "product": "uc-licence"}])
-    def test_what_is_malformed_is_refused(
-        self, sent: dict[str, str], person: EndUser, owner_client: Client
-    ) -> None:
-        assert owner_client.post(self.place(person), sent).status_code == 400
-
-    def test_taking_it_says_first_which_numbers_are_parked(
-        self, person: EndUser, account: Account, uc: Product, owner_client: Client
-    ) -> None:
-        """NUM-8: the licence goes only after the person has seen what becomes of the numbers."""
-        add_licences(account, uc, 1, actor=TESTS, at=AT)
-        assign_licence(person, uc, actor=TESTS, at=AT)
-        number = add_number(account, "+12125550100", actor=TESTS, at=AT)
-        assign_number(number, to=person, actor=TESTS, at=AT)
-        data = {"action": "unassign", "product": "uc-licence"}
-        review = owner_client.post(self.place(person), data)
-        assert review.status_code == 200
-        assert "(212) 555-0100 is parked: free until Apr 1, 2026" in review.content.decode()
-        assert holds_licence(person, "uc-licence")
-        assert Number.objects.get().state == NumberState.ASSIGNED
-        assert owner_client.post(self.place(person), data | {"seen": "uc-licence"}).status_code == 302
-        assert not holds_licence(person, "uc-licence")
-        assert Number.objects.get().state == NumberState.PARKED
-
-    def test_another_accounts_person_is_not_there(self, other: Account, owner_client: Client) -> None:
-        """ACC-4."""
-        stranger = factories.EndUserFactory(account=other)
-        assert owner_client.get(self.place(stranger)).status_code == 404
-        sent = {"action": "assign", "product": "uc-licence"}
-        assert owner_client.post(self.place(stranger), sent).status_code == 404
-
-    def test_readers_are_not_let_in(self, person: EndUser, role_client: Callable[[Role], Client]) -> None:
-        assert role_client(Role.READ_ONLY).get(self.place(person)).status_code == 403
-
-
-class TestWhileTheContactCenterIsSetUp:
-    def test_an_end_user_is_offered_it_beyond_what_was_bought(
-        self, account: Account, owner_client: Client
-    ) -> None:
-        """ONB-4: assigned without limit in onboarding, here as on the contact center's own page; then LIC-1."""
-        contact_center = install(account, Edition.PRO, actor=TESTS, at=AT)
-        product = Product.objects.get(pk="cc-pro-licence")
-        add_licences(account, product, 1, actor=TESTS, at=AT)
-        first, second, third = (factories.EndUserFactory(account=account, name=name) for name in "abc")
-        assign_licence(first, product, actor=TESTS, at=AT)
-        page = f"/a/acme/users/{second.pk}/licences/"
-        assert f'Assign<span class="sr-only"> {product.name}' in owner_client.get(page).content.decode()
-        owner_client.post(page, {"product": product.pk, "action": "assign"})
-        assert holds_licence(second, product.pk)
-
-        activate(contact_center, reason="Set up", actor=TESTS, at=AT)
-        page = f"/a/acme/users/{third.pk}/licences/"
-        assert f'Assign<span class="sr-only"> {product.name}' not in owner_client.get(page).content.decode()

@@ -220,8 +220,8 @@ def give_a_number_to_a_new_user(visitor: Visitor) -> None:
     visitor.presses("Add user")
     visitor.sees("Nadia Flores")
     visitor.follows("Assign licence")
-    page.get_by_role("button", name="Assign UC licence to Nadia Flores").click()
-    visitor.looks()
+    page.get_by_role("group", name="UC licence").get_by_label("The account's own").check()
+    visitor.presses("Save")
     assert LicenceAssignment.objects.get(unassigned_on=None).end_user.name == "Nadia Flores"
 
     visitor.goes_to("/a/harbor-dental/numbers/add/")

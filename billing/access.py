@@ -1,0 +1,127 @@
+"""Who has access: it follows the assignment and the subscription that it is of, not the tenant (SUB-8).
+
+The one place that says so. A licence of the account's own gives access while it is assigned; one of a
+subscription only on the days on which that subscription is active, whatever other subscriptions are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from django.db.models import Count, Q, QuerySet
+
+from accounts.models import Account, EndUser, User
+from billing.models import LicenceAssignment, Subscription
+
+SOON: Final = timedelta(days=30)
+"""From so many days before its end on, the panel says that a subscription ends (SUB-8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Whether an assigned licence gives access on a day; what `words` say has ISO dates.
+
+    `is_ending`: it does, and for no more than 30 days.
+    """
+
+    has_it: bool
+    is_ending: bool
+    words: str
+
+    @property
+    def tone(self) -> str:
+        """How it is shown."""
+        return "warn" if self.is_ending else "ok" if self.has_it else "bad"
+
+
+def access_by(subscription: Subscription | None, on: date) -> Access:
+    """What a licence of this subscription, or without one of the account's own, gives on the day `on`."""
+    if subscription is None:
+        return Access(has_it=True, is_ending=False, words="")
+    if subscription.ends_on <= on:
+        words = f"No access: subscription {subscription} ended on {subscription.ends_on}"
+        return Access(has_it=False, is_ending=False, words=words)
+    if subscription.starts_on > on:
+        words = f"No access yet: subscription {subscription} begins on {subscription.starts_on}"
+        return Access(has_it=False, is_ending=False, words=words)
+    is_ending = subscription.ends_on <= on + SOON
+    words = f"Access ends with subscription {subscription} on {subscription.ends_on}" if is_ending else ""
+    return Access(has_it=True, is_ending=is_ending, words=words)
+
+
+def gives_access(on: date) -> Q:
+    """The assignments that give access on the day `on`."""
+    return _stands(on) & (
+        Q(subscription=None) | Q(subscription__starts_on__lte=on, subscription__ends_on__gt=on)
+    )
+
+
+def gives_none(on: date) -> Q:
+    """The assignments that stand on the day `on` and give no access: their subscription is not active."""
+    return _stands(on) & (Q(subscription__ends_on__lte=on) | Q(subscription__starts_on__gt=on))
+
+
+def has_access(end_user: EndUser, product: str, on: date) -> bool:
+    """Whether an end user has access to a product, by its code, on a day."""
+    held = LicenceAssignment.objects.filter(gives_access(on), end_user=end_user, product=product)
+    return end_user.removed_on is None and held.exists()
+
+
+def own_assignments(user: User, account: Account) -> QuerySet[LicenceAssignment]:
+    """The licences of a person who signs in to the panel: those of the end user with the same e-mail address.
+
+    An administrator works with the contact center by a licence like everybody else (SUB-8).
+    """
+    return LicenceAssignment.objects.filter(
+        account=account,
+        unassigned_on=None,
+        end_user__removed_on=None,
+        end_user__email__iexact=user.email,
+    ).select_related("product", "subscription")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A subscription that ends soon, or that has ended with people still on it. `left`: days, none once ended."""
+
+    subscription: Subscription
+    left: int
+    people: int
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether access is lost already."""
+        return self.left <= 0
+
+
+def endings_of(account: Account, today: date) -> list[Ending]:
+    """What is to be said of subscriptions that end: those of the next 30 days, and those ended with people on.
+
+    One query; the soonest first.
+    """
+    found = (
+        Subscription.objects.filter(tenancy=account.pk, starts_on__lte=today, ends_on__lte=today + SOON)
+        .annotate(people=people_on())
+        .filter(Q(ends_on__gt=today) | Q(people__gt=0))
+    )
+    return [
+        Ending(subscription, (subscription.ends_on - today).days, vars(subscription)["people"])
+        for subscription in found.order_by("ends_on", "pk")
+    ]
+
+
+def people_on() -> Count:
+    """How many end users hold a licence of a subscription, as an annotation of a query of subscriptions."""
+    return Count("assignments__end_user", filter=Q(assignments__unassigned_on=None), distinct=True)
+
+
+def accesses(assignments: Iterable[LicenceAssignment], on: date) -> list[tuple[LicenceAssignment, Access]]:
+    """Assignments with what each gives on a day; they come with their subscription."""
+    return [(assignment, access_by(assignment.subscription, on)) for assignment in assignments]
+
+
+def _stands(on: date) -> Q:
+    return Q(assigned_on__lte=on) & (Q(unassigned_on=None) | Q(unassigned_on__gt=on))
