@@ -74,6 +74,20 @@ class Written:
         return tuple(charge for charge in self._charges.values() if charge.ended_on is not None)
 
 
+# Prices that were agreed on, in place of the catalogue's, for what is bought meanwhile.
+_agreed: ContextVar[Mapping[str, Decimal] | None] = ContextVar("agreed prices", default=None)
+
+
+@contextmanager
+def agreed_prices(prices: Mapping[str, Decimal]) -> Iterator[None]:
+    """What is bought inside the block has these unit prices, by product code; all else that of the catalogue."""
+    token = _agreed.set(prices)
+    try:
+        yield
+    finally:
+        _agreed.reset(token)
+
+
 _watched: ContextVar[Written | None] = ContextVar("written charges", default=None)
 
 
@@ -121,7 +135,7 @@ class Ledger:
             raise ValueError("a charge is for one unit at least")
         self.check_requirement(product)
         self._check_limits(product, quantity)
-        price = sale_price(product, self.account, self.on) if unit_price is None else unit_price
+        price = self.price_of(product) if unit_price is None else unit_price
         rule = product.delay if delay is None else delay
         starts_on, default_basis, basis_on = self._beginning(product, rule)
         charge = Charge(
@@ -148,6 +162,14 @@ class Ledger:
             self.open(product.brings, quantity, brought_by=charge)
         return charge
 
+    def price_of(self, product: Product) -> Decimal:
+        """What a unit costs that is bought now: what was agreed on, else the price of the catalogue.
+
+        Raises Refused where there is none.
+        """
+        agreed = (_agreed.get() or {}).get(product.pk)
+        return sale_price(product, self.account, self.on) if agreed is None else agreed
+
     def open_for(self, subscription: Subscription, product: Product, quantity: int) -> Charge:
         """A new charge of a subscription: from today or its start, to its end, and nothing else bears on it (SUB-10).
 
@@ -170,7 +192,7 @@ class Ledger:
             account=self.account,
             product=product,
             quantity=quantity,
-            unit_price=sale_price(product, self.account, self.on),
+            unit_price=self.price_of(product),
             added_on=self.on,
             billing_starts_on=starts_on,
             start_recorded_on=self.recorded_on,

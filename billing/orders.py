@@ -13,7 +13,6 @@ from accounts.models import Account
 from accounts.refusals import Refused
 from accounts.trail import Actor
 from billing import licences
-from billing.catalogue import sale_price
 from billing.charges import Ledger, open_ledger
 from billing.engine.reasons import Basis
 from billing.models import (
@@ -55,34 +54,48 @@ def place_order(
 
     Prices are locked (BIL-6). All or nothing: raises Refused where one item cannot be had.
     """
+    with open_ledger(account, actor=actor, at=at) as ledger:
+        order = make_order(ledger, items, kind=OrderKind.ADD_ON, reference=reference)
+        process(ledger, order)
+    return order
+
+
+def make_order(
+    ledger: Ledger, items: Sequence[tuple[Product, int]], *, kind: OrderKind, reference: str = ""
+) -> Order:
+    """An order of these items that is accepted and not processed yet. Raises Refused where one cannot be had."""
     if not items:
         raise Refused("The order is empty. Put something into it first.", rule="ORD-3")
-    with open_ledger(account, actor=actor, at=at) as ledger:
-        order = Order(
-            account=account,
-            kind=OrderKind.ADD_ON,
-            reference=reference,
-            placed_on=ledger.on,
-            placed_at=at,
-            placed_by=actor.label[:120],
-        )
-        order.accept()
-        order.save()
-        ledger.record(
-            "place-order",
-            order,
-            f"{order} placed: " + ", ".join(f"{quantity} × {product.name}" for product, quantity in items),
-            after={"items": ", ".join(f"{quantity} × {product.pk}" for product, quantity in items)},
-        )
-        lines = [_line(ledger, order, product, quantity) for product, quantity in items]
-        order.process()
-        order.save()
-        for line in lines:
-            if _fulfiller(line.product)(ledger, line):
-                line.provide()
-                line.save()
-        _settle(ledger, order)
+    order = Order(
+        account=ledger.account,
+        kind=kind,
+        reference=reference,
+        placed_on=ledger.on,
+        placed_at=ledger.at,
+        placed_by=ledger.actor.label[:120],
+    )
+    order.accept()
+    order.save()
+    for product, quantity in items:
+        _add_line(ledger, order, product, quantity)
+    ledger.record(
+        "place-order",
+        order,
+        f"{order} placed: " + ", ".join(f"{quantity} × {product.name}" for product, quantity in items),
+        after={"items": ", ".join(f"{quantity} × {product.pk}" for product, quantity in items)},
+    )
     return order
+
+
+def process(ledger: Ledger, order: Order) -> None:
+    """Provide what can be had at once; the rest waits, and the order with it."""
+    order.process()
+    order.save()
+    for line in order.lines.select_related("order__account", "product"):
+        if _fulfiller(line.product)(ledger, line):
+            line.provide()
+            line.save()
+    _settle(ledger, order)
 
 
 def waits_for_shipment(ledger: Ledger, line: OrderLine) -> bool:
@@ -132,8 +145,21 @@ def cancel_units(line: OrderLine, units: int | None = None, *, actor: Actor, at:
             f"{count} × {line.product.name} of {line.order} cancelled before shipment",
             after={"cancelled": line.cancelled, "shipped": line.shipped, "left": line.left},
         )
+        _cancel_the_way(ledger, line.order)
         _settle(ledger, line.order)
     return count
+
+
+def _cancel_the_way(ledger: Ledger, order: Order) -> None:
+    """Where no hardware of an order has shipped or will, its shipping is not charged either."""
+    if order.lines.filter(product__family=Family.HARDWARE).exclude(state=OrderLineState.CANCELLED).exists():
+        return
+    for way in order.lines.filter(product__family=Family.SHIPPING, state=OrderLineState.WAITING):
+        if way.charge is not None:
+            ledger.end(way.charge)
+        way.cancelled = way.quantity
+        way.cancel()
+        way.save()
 
 
 def locked_line(line: OrderLine) -> OrderLine:
@@ -154,13 +180,13 @@ def _fulfiller(product: Product) -> Fulfiller:
     return found
 
 
-def _line(ledger: Ledger, order: Order, product: Product, quantity: int) -> OrderLine:
+def _add_line(ledger: Ledger, order: Order, product: Product, quantity: int) -> None:
     licences.check_quantity(quantity)
     if not product.is_on_sale:
         raise Refused(f"{product.name} is not on sale. Nothing was changed.", field="product")
     _fulfiller(product)
-    price = sale_price(product, ledger.account, ledger.on)
-    return OrderLine.objects.create(order=order, product=product, quantity=quantity, unit_price=price)
+    price = ledger.price_of(product)
+    OrderLine.objects.create(order=order, product=product, quantity=quantity, unit_price=price)
 
 
 def _settle(ledger: Ledger, order: Order) -> None:

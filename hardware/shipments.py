@@ -12,9 +12,12 @@ from accounts.trail import Actor
 from billing.charges import open_ledger
 from billing.models import Family, Order, OrderLine
 from billing.orders import fulfils, locked_line, ship_units, waits_for_shipment
+from billing.quotes import ships
 from hardware.models import Device, Shipment, ShippedUnits
 
 fulfils(Family.HARDWARE)(waits_for_shipment)
+# The way is charged with the first parcel.
+fulfils(Family.SHIPPING)(waits_for_shipment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,10 @@ def ship(
                 charge=ship_units(ledger, line, parcel.quantity),
             )
             _make_devices(units, parcel, order)
+        for line in order.lines.filter(product__family=Family.SHIPPING):
+            way = locked_line(line)
+            if way.left:
+                ship_units(ledger, way, way.left)
         what = ", ".join(f"{parcel.quantity} × {parcel.line.product.name}" for parcel in parcels)
         ledger.record(
             "ship-order",
@@ -76,6 +83,15 @@ def ship(
             after={"shipment": shipment.pk, "carrier": shipment.carrier, "tracking": shipment.tracking},
         )
     return shipment
+
+
+@ships
+def ship_all(order: Order, actor: Actor, at: datetime) -> None:
+    """Ship all of an order that waits, in one parcel, without naming units; for forecasts."""
+    lines = order.lines.filter(product__family=Family.HARDWARE).select_related("order__account", "product")
+    parcels = [Parcel(line, line.left) for line in lines if line.left]
+    if parcels:
+        ship(order, parcels, actor=actor, at=at)
 
 
 def written_mac(typed: str) -> str:

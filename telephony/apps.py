@@ -25,4 +25,5 @@ class TelephonyConfig(AppConfig):
         register_trigger(activate_due)
         register_forecast(activation_ahead)
         when_moved(announce)
+        import_module("telephony.orders")
         import_module("telephony.stories")

@@ -20,6 +20,7 @@ from billing.models.ledger import (
     Limit,
 )
 from billing.models.orders import Order, OrderKind, OrderLine, OrderLineState, OrderState
+from billing.models.quotes import Quote, QuoteLine, QuoteState
 from billing.models.subscriptions import (
     LicenceMode,
     Offer,
@@ -59,6 +60,9 @@ __all__ = [
     "PrefixRate",
     "Price",
     "Product",
+    "Quote",
+    "QuoteLine",
+    "QuoteState",
     "RunFailure",
     "RunTotal",
     "Subscription",

@@ -39,6 +39,7 @@ class Family(models.TextChoices):
     SERVICE = "service", "Services"
     PACKAGE = "package", "Toll-free packages"
     HARDWARE = "hardware", "Hardware"
+    SHIPPING = "shipping", "Shipping"
     PLAN = "plan", "Plans"
 
 

@@ -1,0 +1,309 @@
+"""Quotes: composed by sales, sent, and accepted, declined or expired (ORD-1, ORD-2).
+
+Nothing of a quote is processed before it is accepted. What it will cost is told by accepting it and
+taking that back, with the very actions, so that the forecast is what will be billed (BIL-10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.utils.text import slugify
+
+from accounts.members import add_member
+from accounts.models import Account, Role
+from accounts.refusals import Refused
+from accounts.trail import Actor, record
+from billing.charges import Ledger, agreed_prices, open_ledger
+from billing.engine import Draft, round_half_up
+from billing.gather import decimals_of
+from billing.models import Family, Order, OrderKind, Product, Quote, QuoteLine, QuoteState
+from billing.opening import RESERVED_SLUGS, open_account
+from billing.orders import make_order, process
+from billing.preview import following
+
+QUOTABLE = (
+    Family.LICENCE,
+    Family.CONTACT_CENTER,
+    Family.SERVICE,
+    Family.PACKAGE,
+    Family.HARDWARE,
+    Family.SHIPPING,
+)
+"""The shelves of the catalogue from which a quote is composed."""
+
+# What comes with every account that a quote opens, before its order: the complimentary auto attendant,
+# and the contact center of the quote. Rooms above billing know how to make them.
+Opener = Callable[[Ledger, Quote], None]
+_openers: list[Opener] = []
+# Ships all that waits of an order; known to the room of hardware.
+Shipper = Callable[[Order, Actor, datetime], None]
+_shippers: list[Shipper] = []
+
+
+def when_accepted(opener: Opener) -> Opener:
+    """Register what an accepted quote brings about before its lines, in the same transaction."""
+    if opener not in _openers:
+        _openers.append(opener)
+    return opener
+
+
+def ships(shipper: Shipper) -> Shipper:
+    """Register how all that waits of an order is shipped, for forecasts."""
+    if shipper not in _shippers:
+        _shippers.append(shipper)
+    return shipper
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a quote comes to: a month, and once; whole minor units of its currency."""
+
+    monthly: Decimal
+    once: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The first invoices of a quote that is accepted on one day and shipped on another, and the sums it quotes."""
+
+    sums: Sums
+    accepted_on: date
+    shipped_on: date | None
+    invoices: tuple[Draft, ...]
+
+
+class _Undo(Exception):
+    """Ends the transaction of a forecast."""
+
+
+def sums_of(quote: Quote) -> Sums:
+    """What the quote's lines come to, each rounded for itself."""
+    decimals = decimals_of(quote.currency)
+    monthly = once = Decimal(0)
+    for line in quote.lines.select_related("product"):
+        amount = round_half_up(line.unit_price * line.quantity, decimals)
+        if line.product.is_recurring:
+            monthly += amount
+        else:
+            once += amount
+    return Sums(monthly, once)
+
+
+def set_lines(quote: Quote, items: Mapping[Product, tuple[int, Decimal]]) -> None:
+    """Replace a draft's lines: quantity and unit price by product.
+
+    Raises Refused where the quote has been sent, or a product is not quoted.
+    """
+    with transaction.atomic():
+        quote = _locked(quote)
+        if quote.state != QuoteState.DRAFT:
+            raise Refused("This quote has been sent, so it does not change. Make a new one.", rule="ORD-1")
+        for product in items:
+            if product.family not in QUOTABLE or not product.is_on_sale:
+                raise Refused(f"{product.name} is not sold by quote.", rule="ORD-1", field="product")
+        quote.lines.all().delete()
+        QuoteLine.objects.bulk_create(
+            QuoteLine(quote=quote, product=product, quantity=quantity, unit_price=price)
+            for product, (quantity, price) in items.items()
+        )
+
+
+def send_quote(quote: Quote, *, actor: Actor, at: datetime) -> Quote:
+    """Give the quote to the customer; it does not change any more.
+
+    Raises Refused where it is empty or over, or could not be accepted as it stands: then with the very
+    reason that acceptance would meet.
+    """
+    with transaction.atomic():
+        quote = _locked(quote)
+        if quote.state != QuoteState.DRAFT:
+            raise Refused(f"Quote {quote} has been sent already. Nothing was changed.", rule="ORD-1")
+        if not quote.lines.exists():
+            raise Refused("The quote is empty. Put something into it first.", rule="ORD-1")
+        if quote.is_over(today_of(quote, at)):
+            raise Refused(
+                f"Its last day, {quote.valid_until}, is over. Choose a later one.",
+                rule="ORD-1",
+                field="valid_until",
+            )
+        forecast(quote, accepted_on=today_of(quote, at), shipped_on=None, count=1)
+        quote.send(at)
+        quote.save()
+        _record(None, "send-quote", quote, f"Quote {quote} sent to {quote.contact_email}", actor, at)
+    return quote
+
+
+def accept_quote(quote: Quote, *, by: str, actor: Actor, at: datetime) -> Quote:
+    """Accept a quote: its account is opened, and its order processed (ORD-1, ORD-2). All or nothing.
+
+    `by` is the name of who accepts. Raises Refused where it was decided on before, or its last day is over.
+    """
+    if not by.strip():
+        raise Refused("Type your name to accept.", field="by")
+    with transaction.atomic():
+        quote = _open(quote, at)
+        account, order = _opened(quote, actor, at)
+        _make_owner(quote, account, actor, at)
+        quote.accept(by.strip()[:120], at, account, order)
+        quote.save()
+        _record(account, "accept-quote", quote, f"Quote {quote} accepted by {by.strip()}", actor, at)
+    return quote
+
+
+def decline_quote(quote: Quote, *, by: str, reason: str, actor: Actor, at: datetime) -> Quote:
+    """Turn a quote down. Raises Refused where it was decided on before."""
+    with transaction.atomic():
+        quote = _open(quote, at)
+        quote.decline(by.strip()[:120], at, reason.strip()[:300])
+        quote.save()
+        _record(None, "decline-quote", quote, f"Quote {quote} declined by {by.strip()}", actor, at)
+    return quote
+
+
+def expire_quotes(at: datetime) -> int:
+    """Close the quotes whose last day is over in their own time zones; returns how many. A daily task."""
+    expired = 0
+    for quote in Quote.objects.filter(state=QuoteState.SENT).order_by("pk"):
+        with transaction.atomic():
+            fresh = _locked(quote)
+            if fresh.state == QuoteState.SENT and fresh.is_over(today_of(fresh, at)):
+                fresh.expire(at)
+                fresh.save()
+                actor = Actor.for_task("expire-quotes")
+                _record(None, "expire-quote", fresh, f"Quote {fresh} expired", actor, at)
+                expired += 1
+    return expired
+
+
+def forecast(quote: Quote, *, accepted_on: date, shipped_on: date | None, count: int = 3) -> Forecast:
+    """The first invoices if the quote is accepted and shipped on these days of its own time zone (BIL-10).
+
+    `shipped_on` is None where nothing ships until then. Raises Refused where it could not be accepted, and
+    where it would ship before it is accepted.
+    """
+    if shipped_on is not None and shipped_on < accepted_on:
+        raise Refused("Nothing ships before the quote is accepted.", rule="ORD-1", field="shipped_on")
+    actor = Actor.for_task("quote-forecast")
+    invoices: tuple[Draft, ...] = ()
+    try:
+        with transaction.atomic():
+            account, order = _opened(quote, actor, _noon(quote, accepted_on), is_simulation=True)
+            if shipped_on is not None:
+                for shipper in _shippers:
+                    shipper(order, actor, _noon(quote, shipped_on))
+            invoices = tuple(following(account, count))
+            raise _Undo
+    except _Undo:
+        pass
+    return Forecast(sums_of(quote), accepted_on, shipped_on, invoices)
+
+
+def today_of(quote: Quote, at: datetime) -> date:
+    """The quote's own date at an instant."""
+    return at.astimezone(ZoneInfo(quote.timezone)).date()
+
+
+def _opened(
+    quote: Quote, actor: Actor, at: datetime, *, is_simulation: bool = False
+) -> tuple[Account, Order]:
+    """The account that the quote opens, and its order under way, at the prices of the quote."""
+    account = open_account(
+        quote.brand,
+        quote.company,
+        slug=f"quote-{uuid4().hex[:12]}" if is_simulation else _free_slug(quote.company),
+        bdom=quote.bdom,
+        currency=quote.currency,
+        timezone=quote.timezone,
+        language=quote.language,
+        billing_name=quote.company,
+        billing_address=quote.billing_address,
+        is_simulation=is_simulation,
+        actor=actor,
+        at=at,
+    )
+    with (
+        agreed_prices(dict(quote.lines.values_list("product_id", "unit_price"))),
+        open_ledger(account, actor=actor, at=at) as ledger,
+    ):
+        for opener in _openers:
+            opener(ledger, quote)
+        items = [(line.product, line.quantity) for line in quote.lines.select_related("product")]
+        order = make_order(ledger, items, kind=OrderKind.INITIAL, reference=quote.number)
+        process(ledger, order)
+    return account, order
+
+
+def _make_owner(quote: Quote, account: Account, actor: Actor, at: datetime) -> None:
+    """Whom the quote was sent to owns the account. Who cannot be made a member yet is told to staff by the trail."""
+    try:
+        with transaction.atomic():
+            add_member(
+                account,
+                email=quote.contact_email,
+                full_name=quote.contact_name,
+                role=Role.OWNER,
+                actor=actor,
+                at=at,
+            )
+    except Refused as refused:
+        _record(
+            account,
+            "owner-missing",
+            quote,
+            f"{quote.contact_email} could not be made the owner: {refused.message}",
+            actor,
+            at,
+        )
+
+
+def _free_slug(company: str) -> str:
+    """An address for the account: the company's name, with a number where it is taken."""
+    wanted = slugify(company)[:50] or "account"
+    taken = (
+        set(Account.objects.filter(slug__startswith=wanted).values_list("slug", flat=True)) | RESERVED_SLUGS
+    )
+    number = 1
+    slug = wanted
+    while slug in taken:
+        number += 1
+        slug = f"{wanted}-{number}"
+    return slug
+
+
+def _open(quote: Quote, at: datetime) -> Quote:
+    """The quote, locked, where it can be decided on; Refused where it cannot any more (ORD-1)."""
+    quote = _locked(quote)
+    if quote.state == QuoteState.DRAFT:
+        raise Refused("This quote has not been sent.", rule="ORD-1")
+    if quote.state != QuoteState.SENT:
+        raise Refused(
+            f"Quote {quote} was {quote.get_state_display().lower()} before. Nothing was changed.",
+            rule="ORD-1",
+        )
+    if quote.is_over(today_of(quote, at)):
+        raise Refused(
+            f"Quote {quote} was valid until {quote.valid_until:%B %-d, %Y}. Ask for a new one. Nothing was changed.",
+            rule="ORD-1",
+        )
+    return quote
+
+
+def _locked(quote: Quote) -> Quote:
+    return Quote.objects.select_for_update(of=("self",)).select_related("brand").get(pk=quote.pk)
+
+
+def _noon(quote: Quote, on: date) -> datetime:
+    return datetime.combine(on, time(12), tzinfo=ZoneInfo(quote.timezone))
+
+
+def _record(
+    account: Account | None, action: str, quote: Quote, summary: str, actor: Actor, at: datetime
+) -> None:
+    record(account, action, quote, summary, actor=actor, at=at, after={"state": quote.state})
