@@ -14,6 +14,8 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from moneyed import CURRENCIES
 
+from accounts.addresses import Address, is_complete
+
 
 def validate_timezone(name: str) -> None:
     """Refuse what the time zone database does not know."""
@@ -289,6 +291,16 @@ class Location(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def address(self) -> Address:
+        """Its emergency address, as far as it is known."""
+        return Address(self.street, self.city, self.region, self.postal_code, self.country)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the emergency address has all that its country needs."""
+        return is_complete(self.address)
 
 
 class EndUser(models.Model):

@@ -2,15 +2,22 @@
 
 from django.urls import path
 
-from accounts.views import activity, administrators, choosing, end_users, partners, sign_in
+from accounts.views import activity, administrators, choosing, end_users, locations, partners, sign_in
 
 app_name = "accounts"
 
 members = "a/<slug:account>/administrators/"
+sites = "a/<slug:account>/locations/"
 
 urlpatterns = [
     path("accounts/", choosing.choose, name="choose"),
     path("a/<slug:account>/users/add/", end_users.end_user_add, name="end-user-add"),
+    path(sites, locations.locations, name="locations"),
+    path("a/<slug:account>/locations.csv", locations.locations_csv, name="locations-csv"),
+    path(f"{sites}add/", locations.location_add, name="location-add"),
+    path(f"{sites}<int:pk>/", locations.location, name="location"),
+    path(f"{sites}<int:pk>/edit/", locations.location_edit, name="location-edit"),
+    path(f"{sites}<int:pk>/remove/", locations.location_remove, name="location-remove"),
     path(members, administrators.administrators, name="administrators"),
     path(f"{members}add/", administrators.administrator_add, name="administrator-add"),
     path(

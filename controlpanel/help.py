@@ -80,6 +80,8 @@ TOPICS: tuple[Topic, ...] = (
         "Adding people, buying licences for them, and giving licences back.",
         (
             Section("end-users", "End users"),
+            Section("LIC-2", "Many end users from a file"),
+            Section("user-file", "The file of end users"),
             Section("LIC-1", "Buying, assigning and removing licences"),
             Section("licence-cost", "What a licence costs, and from when"),
         ),
@@ -97,6 +99,16 @@ TOPICS: tuple[Topic, ...] = (
             Section("NUM-6", "Extensions"),
             Section("NUM-7", "Changes that continue a charge"),
             Section("NUM-8", "Numbers and UC licences"),
+        ),
+    ),
+    Topic(
+        "locations",
+        "Locations and emergency addresses",
+        "The sites where your people are, and the address that emergency calls from there give.",
+        (
+            Section("emergency-address", "The emergency address"),
+            Section("who-is-there", "Who is there"),
+            Section("location-changes", "Changing and removing a location"),
         ),
     ),
     Topic(
@@ -212,6 +224,7 @@ TOPICS: tuple[Topic, ...] = (
             Section("included-number", "Included number"),
             Section("ledger", "Ledger"),
             Section("licence", "Licence"),
+            Section("location", "Location"),
             Section("locked-price", "Locked price"),
             Section("month-ahead", "Month ahead"),
             Section("number", "Number, DID"),

@@ -104,6 +104,7 @@ ACCOUNT_SECTIONS = (
     Section(_("Licences"), "badge-check", "billing:licences", ("billing:licence",), ALL_BUT_BILLING),
     Section(_("Numbers"), "hash", "telephony:numbers", ("telephony:number",), ALL_BUT_BILLING),
     Section(_("Services"), "layers", "telephony:services", ("telephony:service",), ALL_BUT_BILLING),
+    Section(_("Locations"), "map-pin", "accounts:locations", ("accounts:location",), ALL_BUT_BILLING),
     Section(
         _("Contact Center"),
         "headset",
@@ -118,6 +119,7 @@ ACCOUNT_SECTIONS = (
         ("billing:subscription", "billing:overage"),
         ALL_BUT_BILLING,
     ),
+    Section(_("Usage"), "chart-column", "billing:usage", ("billing:usage",), EVERY_ROLE),
     Section(_("Billing"), "receipt-text", "billing:overview", ("billing:",), EVERY_ROLE),
     Section(
         _("Administrators"),

@@ -17,7 +17,9 @@ from zoneinfo import ZoneInfo
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 
+from accounts.addresses import Address
 from accounts.end_users import add_end_user
+from accounts.locations import add_location
 from accounts.members import add_member
 from accounts.models import Account, Brand, EndUser, Location, Partner, Role, User
 from accounts.partners import bring_in_partner
@@ -245,17 +247,8 @@ class Office:
     ) -> Location:
         """A location with its emergency address."""
         actor, at = self._act()
-        located = Location.objects.create(
-            account=self.account,
-            name=name,
-            street=street,
-            city=city,
-            region=region,
-            postal_code=postal_code,
-            country=country,
-        )
-        record(self.account, "add-location", located, f"{located} added", actor=actor, at=at)
-        return located
+        address = Address(street, city, region, postal_code, country)
+        return add_location(self.account, name=name, address=address, actor=actor, at=at)
 
     # --- licences and end users ----------------------------------------------------------------
 
