@@ -20,9 +20,11 @@ class TelephonyConfig(AppConfig):
         from telephony.end_users import park_numbers
         from telephony.mail import announce
         from telephony.onboarding import activate_due, activation_ahead
+        from telephony.porting import port_due
 
         when_taken(park_numbers)
         register_trigger(activate_due)
+        register_trigger(port_due)
         register_forecast(activation_ahead)
         when_moved(announce)
         import_module("telephony.orders")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import IntegrityError, transaction
 from django.db.models import Case, Count, Q, When
@@ -32,13 +32,14 @@ def space_of(account: Account) -> str:
     return f"simulation:{account.pk}" if account.is_simulation else ""
 
 
-def add_number(account: Account, typed: str, *, actor: Actor, at: datetime) -> Number:
+def add_number(account: Account, typed: str, *, actor: Actor, at: datetime, on: date | None = None) -> Number:
     """Take a number into the account, parked (NUM-1). `typed` is in national or E.164 form.
 
-    Raises Refused where it is no number, is in use, or lies in another brand's inventory.
+    What was due on a day and is done late is dated `on` it. Raises Refused where it is no number, is in
+    use, or lies in another brand's inventory.
     """
     numbering = read_number(typed)
-    with open_ledger(account, actor=actor, at=at) as ledger:
+    with open_ledger(account, actor=actor, at=at, on=on) as ledger:
         space = space_of(account)
         is_live = (
             Number.objects.filter(e164=numbering.e164, space=space)
@@ -179,9 +180,12 @@ def swap_numbers(first: Number, second: Number, *, actor: Actor, at: datetime) -
         )
 
 
-def release_number(number: Number, *, actor: Actor, at: datetime) -> None:
-    """Give a number up for good; what was paid ahead for it is credited (BIL-5)."""
-    with open_ledger(number.account, actor=actor, at=at) as ledger:
+def release_number(number: Number, *, actor: Actor, at: datetime, on: date | None = None) -> None:
+    """Give a number up for good; what was paid ahead for it is credited (BIL-5).
+
+    What was due on a day and is done late is dated `on` it.
+    """
+    with open_ledger(number.account, actor=actor, at=at, on=on) as ledger:
         number = _locked(number)
         before = number.holder
         number.release(ledger.on)

@@ -11,6 +11,7 @@ from telephony.models.numbers import (
     Service,
     ServiceKind,
 )
+from telephony.models.porting import PortDirection, PortNumber, PortRequest, PortState
 
 __all__ = [
     "NEEDS_NO_NUMBER",
@@ -23,6 +24,10 @@ __all__ = [
     "NumberState",
     "OnboardingNote",
     "OnboardingState",
+    "PortDirection",
+    "PortNumber",
+    "PortRequest",
+    "PortState",
     "Service",
     "ServiceKind",
 ]
