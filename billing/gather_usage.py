@@ -128,7 +128,8 @@ def usage_of_period(
     _add(found, records, meters, Q(pk__isnull=False), known_before)
     due = {account.pk: Due(account, period.start, date.max)}
     packages = _packages(due, {}, {account.pk: ()})
-    tenants = _tenants([account.pk], due)
+    pools = [account.pk] if any(meter.pooling in _BY_DAY for meter in meters.values()) else []
+    tenants = _tenants(pools, due)
     return Usage(
         meters,
         found[account.pk],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 from zlib import crc32
 
 from django.core.cache import cache
@@ -13,7 +14,7 @@ from django.db import transaction
 from accounts.models import Account
 from billing.catalogue import product_terms
 from billing.charges import watched_charges
-from billing.engine import Draft, ProductTerms, draft, next_bdom
+from billing.engine import Draft, ProductTerms, Usage, draft, next_bdom
 from billing.gather import gather, has_usage, waiting_for
 from billing.models import BillingSchedule, Charge
 
@@ -66,11 +67,28 @@ def draw(
     schedule: BillingSchedule | None = None,
 ) -> Draft:
     """The invoice of the BDOM `on`, drawn anew from the ledger as it stands, and from what is foreseen."""
+    return draw_with_usage(account, on, products, schedule).draft
+
+
+class Drawn(NamedTuple):
+    """An invoice as it was drawn, and the usage that it was drawn from; None where there is none."""
+
+    draft: Draft
+    usage: Usage | None
+
+
+def draw_with_usage(
+    account: Account,
+    on: date,
+    products: dict[str, ProductTerms] | None = None,
+    schedule: BillingSchedule | None = None,
+) -> Drawn:
+    """`draw`, and what usage it was drawn from."""
     schedule = schedule or BillingSchedule.objects.get(account=account)
     used = {account.pk} if has_usage(schedule, account.bdom, on) else ()
     found = gather([(account, on)], used)[account.pk]
     charges = found.charges + waiting_for(account, foreseen(account), on)
-    return draft(found.terms, products or product_terms(), charges, on, found.usage)
+    return Drawn(draft(found.terms, products or product_terms(), charges, on, found.usage), found.usage)
 
 
 def following(account: Account, count: int) -> list[Draft]:

@@ -15,8 +15,10 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import Account, AuditEntry
 from accounts.queries import day_begins
-from billing.engine import Draft, ProductTerms, Section, cut, next_bdom, prorate
+from billing.engine import Draft, Period, ProductTerms, Section, cut, next_bdom, previous_bdom, prorate
 from billing.engine.bridge import Billed, Bridge, Entry, Side, bridge
+from billing.engine.figures import Figure
+from billing.engine.figures import figures_of as usage_figures
 from billing.engine.reasons import Basis
 from billing.explain import Trace, label_words
 from billing.gather import decimals_of
@@ -32,7 +34,8 @@ from billing.models import (
     Meter,
     Product,
 )
-from billing.preview import KEPT_FOR_SECONDS, draw, foreseen
+from billing.preview import KEPT_FOR_SECONDS, Drawn, draw_with_usage, foreseen
+from billing.usage_queries import MeterNames
 
 OVERDUE: Final = "overdue"
 FAR_DAY: Final = date(9999, 12, 31)
@@ -206,20 +209,29 @@ def product_names() -> dict[str, str]:
 
 
 class Catalogue(NamedTuple):
-    """All products by code: how the engine reads them, and what they are called."""
+    """All products by code: how the engine reads them, and what they and the meters are called."""
 
     terms: dict[str, ProductTerms]
     names: dict[str, str]
+    meters: dict[str, MeterNames]
 
 
 def catalogue() -> Catalogue:
-    """The products for pages that need both. One query."""
-    rows = Product.objects.values_list("code", "section", "is_recurring", "credit_policy", "rank", "name")
-    found = Catalogue({}, {})
-    for code, section, is_recurring, policy, rank, name in rows:
-        is_credited = policy == CreditPolicy.CREDIT
-        found.terms[code] = ProductTerms(code, Section(section), is_recurring, is_credited, rank)
+    """The products for pages that need both, and what meters are called. One query."""
+    products = Product.objects.order_by().values_list(
+        "code", "section", "is_recurring", "credit_policy", "rank", "name", Value("")
+    )
+    meters = Meter.objects.order_by().values_list(
+        "code", Value(Section.USAGE.value), "is_call", Value(""), "rank", "name", "unit"
+    )
+    found = Catalogue({}, {}, {})
+    for code, section, is_recurring, policy, rank, name, unit in products.union(meters):
         found.names[code] = name
+        if unit:
+            found.meters[code] = MeterNames(name, unit)
+        else:
+            is_credited = policy == CreditPolicy.CREDIT
+            found.terms[code] = ProductTerms(code, Section(section), is_recurring, is_credited, rank)
     return found
 
 
@@ -494,7 +506,10 @@ def _together(one: Pending, other: Pending) -> Pending:
 
 
 class Ahead(NamedTuple):
-    """The next invoice in figures: its day and total, the last one, and what lies between them."""
+    """The next invoice in figures: its day and total, the last one, and what lies between them.
+
+    `usage` is what the period that it closes has used so far, `usage_amount` what of the total that is (INV-7).
+    """
 
     on: date
     total: Decimal
@@ -502,6 +517,8 @@ class Ahead(NamedTuple):
     last_number: str
     last_on: date | None
     bridge: Bridge
+    usage: tuple[Figure, ...] = ()
+    usage_amount: Decimal = Decimal(0)
 
 
 def ahead_of(
@@ -519,9 +536,27 @@ def ahead_of(
     key = f"ahead:{schedule.stamp}:{terms}:{schedule.next_bdom_on.isoformat()}:{last_invoice}"
     kept: Ahead | None = cache.get(key)
     if kept is None:
-        kept = figures_of(account, draw(account, schedule.next_bdom_on, dict(products), schedule))
+        drawn = draw_with_usage(account, schedule.next_bdom_on, dict(products), schedule)
+        kept = _with_usage(account, figures_of(account, drawn.draft), drawn)
         cache.set(key, kept, KEPT_FOR_SECONDS)
     return kept
+
+
+def _with_usage(account: Account, ahead: Ahead, drawn: Drawn) -> Ahead:
+    """The same with what its own period has used so far; what is late of earlier ones is not of it."""
+    if drawn.usage is None:
+        return ahead
+    period = Period(previous_bdom(account.bdom, ahead.on), ahead.on)
+    own = [fact for fact in drawn.usage.facts if fact.on in period]
+    amounts = (
+        line.amount
+        for line in drawn.draft.lines
+        if line.section == Section.USAGE and line.starts_on in period
+    )
+    return ahead._replace(
+        usage=tuple(usage_figures(drawn.usage._replace(facts=own), period)),
+        usage_amount=sum(amounts, Decimal(0)),
+    )
 
 
 def figures_of(account: Account, draft: Draft) -> Ahead:

@@ -2,19 +2,65 @@
 
 from django.urls import path
 
-from billing.views import charges, invoices, licences, overview
+from billing.views import (
+    charges,
+    invoices,
+    licences,
+    overage,
+    overview,
+    subscription_actions,
+    subscription_people,
+    subscriptions,
+    usage,
+    user_licences,
+)
 
 app_name = "billing"
 
 account = "a/<slug:account>/"
 bought = f"{account}licences/"
 billing = f"{account}billing/"
+owned = f"{account}subscriptions/"
+used = f"{account}usage/"
 
 urlpatterns = [
     path(bought, licences.licences, name="licences"),
     path(f"{bought}add/", licences.licence_add, name="licence-add"),
     path(f"{bought}remove/", licences.licence_remove, name="licence-remove"),
-    path(f"{account}users/<int:pk>/licences/", licences.end_user_licences, name="end-user-licences"),
+    path(f"{account}users/<int:pk>/licences/", user_licences.end_user_licences, name="end-user-licences"),
+    path(
+        f"{account}users/<int:pk>/licences/edit/",
+        user_licences.end_user_licences_edit,
+        name="end-user-licences-edit",
+    ),
+    path(owned, subscriptions.subscriptions, name="subscriptions"),
+    path(f"{account}subscriptions.csv", subscriptions.subscriptions_csv, name="subscriptions-csv"),
+    path(f"{owned}add/", subscription_actions.subscription_add, name="subscription-add"),
+    path(f"{owned}overage/", overage.overage, name="overage"),
+    path(f"{owned}<int:pk>/", subscriptions.subscription, name="subscription"),
+    path(f"{owned}<int:pk>/buy/", subscription_actions.subscription_buy, name="subscription-buy"),
+    path(
+        f"{owned}<int:pk>/give-back/",
+        subscription_actions.subscription_give_back,
+        name="subscription-give-back",
+    ),
+    path(
+        f"{owned}<int:pk>/commitments/",
+        subscription_actions.subscription_commitments,
+        name="subscription-commitments",
+    ),
+    path(f"{owned}<int:pk>/end/", subscription_actions.subscription_end, name="subscription-end"),
+    path(f"{account}subscriptions/<int:pk>/people/", subscription_people.people, name="subscription-people"),
+    path(
+        f"{account}subscriptions/<int:pk>/people.csv",
+        subscription_people.people_csv,
+        name="subscription-people-csv",
+    ),
+    path(used, usage.usage, name="usage"),
+    path(f"{used}by/<slug:by>/", usage.usage_by, name="usage-by"),
+    path(f"{used}by/<slug:by>.csv", usage.usage_by_csv, name="usage-by-csv"),
+    path(f"{used}records/", usage.usage_records, name="usage-records"),
+    path(f"{used}records.csv", usage.usage_records_csv, name="usage-records-csv"),
     path(billing, overview.overview, name="overview"),
     path(f"{billing}next/", overview.next_invoice, name="next-invoice"),
     path(f"{billing}charges/", charges.charges, name="charges"),

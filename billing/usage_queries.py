@@ -33,6 +33,7 @@ from billing.engine import (
 from billing.engine.figures import (
     Figure,
     UsageCost,
+    UsedPart,
     cost_of_usage,
     figures_of,
     has_own_price,
@@ -42,9 +43,10 @@ from billing.engine.figures import (
 )
 from billing.engine.usage import Part, parts_of
 from billing.gather import terms_of
-from billing.gather_usage import packages_of, usage_of_period
+from billing.gather_usage import meter_terms, packages_of, usage_of_period
 from billing.models import (
     BillingSchedule,
+    Charge,
     Invoice,
     InvoiceKind,
     InvoiceLine,
@@ -52,6 +54,7 @@ from billing.models import (
     Meter,
     UsageRecord,
 )
+from billing.packages import package_charge
 from billing.preview import KEPT_FOR_SECONDS
 
 MOST_PERIODS: Final = 24
@@ -257,6 +260,30 @@ def billed_lines(account: Account, period: Period) -> list[BilledLine]:
     return [BilledLine._make((*row[:8], row[8] or "", row[9])) for row in rows]
 
 
+class PackageStanding(NamedTuple):
+    """Where the account's toll-free package stands today: its charge, None while it pays per use, and its minutes.
+
+    `part` are the days of this period in which it holds, with what they include and used (USE-4).
+    """
+
+    charge: Charge | None
+    part: UsedPart
+    period: Period
+
+
+def package_standing(account: Account, today: date) -> PackageStanding:
+    """The toll-free package with what of it is used so far in this period (USE-6). Five queries at most."""
+    period = period_containing(account.bdom, today)
+    meters = {code: meter for code, meter in meter_terms().items() if meter.pooling == Pooling.PACKAGE}
+    usage = usage_of_period(account, period, meters)
+    used: dict[date, int] = defaultdict(int)
+    for fact in usage.facts:
+        used[fact.on] += fact.units
+    part = next(part for part in parts_of(period, usage.packages) if part.starts_on <= today < part.ends_on)
+    own = sum(units for on, units in used.items() if part.starts_on <= on < part.ends_on)
+    return PackageStanding(package_charge(account), UsedPart(part, own), period)
+
+
 # --- the parts of a period -------------------------------------------------------------------
 
 
@@ -404,7 +431,7 @@ def records_of(
     """The records of a period, with the subscription that each names.
 
     Every word of `search` is looked for in the two numbers, however written, the holder, and what is counted;
-    `first` and `last` are days, both included. `holder` is who held the number, "" for nobody.
+    `first` and `last` are days, both included.
     """
     begins = max(period.start, first) if first else period.start
     ends = min(period.end, last + _DAY) if last and last < period.end else period.end
@@ -413,8 +440,6 @@ def records_of(
         found = found.filter(meter=meter)
     if number:
         found = found.filter(number=number)
-    if holder is not None:
-        found = found.filter(holder=holder)
     for word in search_words(search):
         found = found.filter(
             Q(number__contains=word)

@@ -9,14 +9,15 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.models import AuditEntry, EndUser
 from accounts.permissions import ADMINS, AccountRequest, account_page
-from billing import explain, queries
+from billing import explain, queries, usage_words
+from billing.access import Ending, first_ending, told_by
 from billing.engine import BillingFault
 from billing.models import BillingSchedule, Invoice, InvoiceKind, InvoiceState, LicenceAssignment
 from billing.views.overview import told
@@ -110,8 +111,8 @@ def _schedule(request: AccountRequest) -> BillingSchedule:
     """Where the account stands, and what it takes to know what needs somebody; one query for all of it.
 
     The row carries `last_invoice` (the id of the last monthly one), `overdue` (how many are), `overdue_number`
-    (the oldest of them), `people`, `with_licence`, the numbers that are `assigned` and `parked`, and what
-    `_latest` reads.
+    (the oldest of them), `people`, `with_licence`, the numbers that are `assigned` and `parked`, the subscription
+    that ends first, and what `_latest` reads.
     """
     account = request.account
     monthly = (
@@ -135,6 +136,7 @@ def _schedule(request: AccountRequest) -> BillingSchedule:
         assigned=_counted(numbers.filter(state=NumberState.ASSIGNED)),
         parked=_counted(numbers.filter(state=NumberState.PARKED)),
         with_licence=Coalesce(Subquery(holders, output_field=IntegerField()), 0),
+        **first_ending(account, request.today),
         **{f"latest_{name}": Subquery(latest.values(name)[:1]) for name in OF_LATEST},
     ).get(account=account)
 
@@ -161,14 +163,19 @@ def _next_invoice(request: AccountRequest, schedule: BillingSchedule) -> dict[st
     return {
         "ahead": ahead,
         "more": abs(ahead.bridge.difference),
+        "usage_bars": usage_words.bars_of(ahead.usage, products.meters),
         "why_different": explain.difference_words(ahead.bridge, products.names),
     }
 
 
 def _licences(request: AccountRequest, groups: Iterable[queries.LedgerGroup]) -> list[Licences]:
-    """The licences that were bought, by product in the catalogue's order."""
+    """The licences that were bought and have not ended, by product in the catalogue's order."""
     assigned = dict(
-        LicenceAssignment.objects.filter(account=request.account, unassigned_on=None)
+        LicenceAssignment.objects.filter(
+            Q(subscription=None) | Q(subscription__ends_on__gt=request.today),
+            account=request.account,
+            unassigned_on=None,
+        )
         .order_by()
         .values_list("product")
         .annotate(units=Count("id"))
@@ -248,6 +255,8 @@ def _needs(
             if single
             else _place(request, "billing:invoices", "?state=overdue"),
         )
+    for ending in told_by(schedule, request.today):
+        yield _ending(request, ending)
     soon = [row for row in waiting if row.begins_on is not None and row.begins_on <= request.today + SOON]
     numbers = [row for row in soon if row.basis == PARKED]
     if numbers:
@@ -283,6 +292,23 @@ def _needs(
         )
 
 
+def _ending(request: AccountRequest, ending: Ending) -> Need:
+    """A subscription that ends, or has ended with people on it (SUB-8)."""
+    users = f"{ending.people:,} user{'' if ending.people == 1 else 's'}"
+    url = _place(request, "billing:subscription-people", pk=str(ending.key))
+    if ending.has_ended:
+        return Need(
+            "user-x",
+            "bad",
+            f"{users} {'has' if ending.people == 1 else 'have'} no access",
+            f"Subscription {ending.name} ended on {explain.day_words(ending.ends_on)}. Move them to another.",
+            url,
+        )
+    left = f"{ending.left} day{'' if ending.left == 1 else 's'}"
+    lost = f"{users} will lose access. Move them to another." if ending.people else "Nobody loses access."
+    return Need("calendar-clock", "warn", f"Subscription {ending.name} ends in {left}", lost, url)
+
+
 def _first_ends(rows: Sequence[queries.Pending]) -> str:
     """When the free days end, and what it costs then."""
     days = {row.begins_on for row in rows if row.begins_on is not None}
@@ -309,6 +335,7 @@ def _urls(request: AccountRequest) -> dict[str, str]:
         "next": "billing:next-invoice",
         "billing": "billing:overview",
         "licences": "billing:licences",
+        "usage": "billing:usage",
         "licence_add": "billing:licence-add",
         "activity": "accounts:activity",
         "users": "accounts:end-users",

@@ -8,6 +8,7 @@ from telephony.views import (
     contact_center_users,
     number,
     numbers,
+    packages,
     services,
 )
 
@@ -24,6 +25,7 @@ urlpatterns = [
     path("numbers/<int:pk>/swap/", number.number_swap, name="number-swap"),
     path("numbers/<int:pk>/park/", number.number_park, name="number-park"),
     path("numbers/<int:pk>/release/", number.number_release, name="number-release"),
+    path("numbers/<int:pk>/toll-free/", packages.number_toll_free, name="number-toll-free"),
     path("services/", services.services, name="services"),
     path("services.csv", services.services_csv, name="services-csv"),
     path("services/add/", services.service_add, name="service-add"),

@@ -209,6 +209,11 @@ PAGES: dict[str, Page] = {
     "billing:overage": priced(for_billing()),
     "billing:subscription-people": replace(for_members(pk="subscription.pk"), writers=ADMINS),
     "billing:subscription-people-csv": for_members(pk="subscription.pk"),
+    "billing:usage": for_billing(),
+    "billing:usage-by": for_billing(by="looked_at_by"),
+    "billing:usage-by-csv": for_billing(by="looked_at_by"),
+    "billing:usage-records": for_billing(),
+    "billing:usage-records-csv": for_billing(),
     "billing:overview": for_billing(),
     "billing:next-invoice": for_billing(),
     "billing:charges": for_billing(),
@@ -227,6 +232,7 @@ PAGES: dict[str, Page] = {
     "telephony:number-swap": form(pk="number.pk"),
     "telephony:number-park": priced(form(pk="number.pk")),
     "telephony:number-release": priced(form(pk="number.pk")),
+    "telephony:number-toll-free": replace(for_members(pk="toll_free.pk"), writers=ADMINS),
     "telephony:services": for_members(),
     "telephony:services-csv": for_members(),
     "telephony:service-add": form(),
@@ -299,6 +305,7 @@ class Side:
     product: Product
     number: Number
     parked: Number
+    toll_free: Number
     service: Service
     subscription: Subscription
     mail: OutgoingMail
@@ -307,6 +314,7 @@ class Side:
     run: InvoiceRun = field(init=False)
     help_topic: str = "billing"
     meter: str = "domestic-local"
+    looked_at_by: str = "number"
     digest: str = "0" * 64
 
     @property
@@ -338,6 +346,8 @@ def side(brand: Brand, slug: str, place: int) -> Side:
     assign_licence(end_user, product, actor=TESTS, at=AT)
     number = add_number(account, f"+1212555010{place}", actor=TESTS, at=AT)
     assign_number(number, to=end_user, actor=TESTS, at=AT)
+    toll_free = add_number(account, f"+1800555010{place}", actor=TESTS, at=AT)
+    assign_number(toll_free, to=end_user, actor=TESTS, at=AT)
     install(account, Edition.PRO, actor=TESTS, at=AT)
     add_items(account, Product.objects.get(pk="cc-channel-chat"), 1, actor=TESTS, at=AT)
     return Side(
@@ -351,6 +361,7 @@ def side(brand: Brand, slug: str, place: int) -> Side:
         product=product,
         number=Number.objects.get(pk=number.pk),
         parked=add_number(account, f"+1212555020{place}", actor=TESTS, at=AT),
+        toll_free=Number.objects.get(pk=toll_free.pk),
         service=add_service(account, ServiceKind.HUNT_GROUP, f"Sales of {slug}", actor=TESTS, at=AT),
         subscription=subscribe(
             account, f"Term of {slug}", AT.date(), AT.date() + timedelta(days=300), {product.pk: 1}

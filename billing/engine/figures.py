@@ -51,6 +51,11 @@ class UsedPart(NamedTuple):
         return self.part.included * MINUTE
 
     @property
+    def minutes(self) -> Decimal:
+        """What was used, in minutes."""
+        return Decimal(self.used) / MINUTE
+
+    @property
     def above(self) -> int:
         """The seconds above them."""
         return max(0, self.used - self.included)

@@ -780,3 +780,137 @@ def line_of_days(
             }
         )
     return {"cells": cells, "events": ordered, "today": today, "currency": currency, "bdom": bdom}
+
+
+CHART_HEIGHT = 168
+"""The height of a chart's plot in pixels; its width is that of the page."""
+CHART_TOP = 12
+SERIES = 6
+"""How many colours there are for series; what comes after them begins anew."""
+
+
+@register.inclusion_tag("components/day_chart.html")
+def day_chart(
+    days: Sequence[dt.date],
+    series: Sequence[Mapping[str, Any]],
+    caption: str,
+    unit: str = "",
+    limit: Mapping[str, Any] | None = None,
+    marked: dt.date | None = None,
+    mark: str = "",
+    has_table: bool = True,
+) -> dict[str, object]:
+    """Bars by day, the series of a day on one another, drawn here as SVG; the same figures as a table below.
+
+    ``series``: mappings with ``label`` and ``values``, a number for each of ``days``. ``limit``: a mapping like
+    one of them, drawn as a line that the bars are to stay under. ``unit`` is what the figures are. ``marked`` is a
+    day that is pointed out, ``mark`` why. Without ``has_table`` the page has the figures in a table of its own.
+    """
+    totals = [
+        sum((Decimal(row["values"][place]) for row in series), Decimal(0)) for place in range(len(days))
+    ]
+    limits = [Decimal(value) for value in limit["values"]] if limit else []
+    top = _round_top(max([*totals, *limits, Decimal(1)]))
+    plot = CHART_HEIGHT - CHART_TOP
+    slot = Decimal(100) / max(1, len(days))
+    bars, ticks, steps = [], [], []
+    every = 1 if len(days) <= 10 else 7
+    for place, on in enumerate(days):
+        base = Decimal(CHART_HEIGHT)
+        for number, row in enumerate(series):
+            value = Decimal(row["values"][place])
+            if value <= 0:
+                continue
+            height = max(value / top * plot, Decimal(1))
+            base -= height
+            bars.append(
+                {
+                    "x": f"{slot * place + slot * Decimal('0.14'):.3f}%",
+                    "width": f"{slot * Decimal('0.72'):.3f}%",
+                    "y": f"{base:.2f}",
+                    "height": f"{height:.2f}",
+                    "css": f"series-{number % SERIES + 1}",
+                    "title": f"{format_day(on)}: {row['label']}, {_figure(value)} {unit}".strip(),
+                }
+            )
+        if limits:
+            y = CHART_HEIGHT - limits[place] / top * plot
+            steps.append({"x1": f"{slot * place:.3f}%", "x2": f"{slot * (place + 1):.3f}%", "y": f"{y:.2f}"})
+        if place % every == 0:
+            ticks.append(
+                {"x": f"{slot * place + slot / 2:.3f}%", "label": _short_day(on, is_first=place == 0)}
+            )
+    return {
+        "caption": caption,
+        "unit": unit,
+        "mark": _mark(days, totals, limits, top, marked, mark),
+        "has_table": has_table,
+        "bars": bars,
+        "steps": steps,
+        "limit": limit,
+        "ticks": ticks,
+        "height": CHART_HEIGHT,
+        "lines": [
+            {"y": f"{CHART_HEIGHT - plot * part / 2:.2f}", "label": _figure(top * part / 2)}
+            for part in (2, 1, 0)
+        ],
+        "legend": [
+            {"label": row["label"], "css": f"series-{number % SERIES + 1}"}
+            for number, row in enumerate(series)
+        ],
+        "table": [
+            {
+                "on": on,
+                "values": [_figure(Decimal(row["values"][place])) for row in series],
+                "limit": _figure(limits[place]) if limits else "",
+            }
+            for place, on in enumerate(days)
+        ],
+        "most": _most_words(days, totals, unit),
+    }
+
+
+def _mark(
+    days: Sequence[dt.date],
+    totals: Sequence[Decimal],
+    limits: Sequence[Decimal],
+    top: Decimal,
+    marked: dt.date | None,
+    label: str,
+) -> dict[str, str] | None:
+    """Where the sign over a day that is pointed out stands, above its bar and its limit."""
+    if marked is None or marked not in days:
+        return None
+    place = list(days).index(marked)
+    highest = max([totals[place], *limits[place : place + 1]])
+    slot = Decimal(100) / len(days)
+    y = CHART_HEIGHT - highest / top * (CHART_HEIGHT - CHART_TOP) - CHART_TOP
+    return {"x": f"{slot * place + slot / 2:.3f}%", "y": f"{y:.2f}", "label": label}
+
+
+def _round_top(most: Decimal) -> Decimal:
+    """The least of 1, 2, 4, 5, 10, 20, ... that is not below the highest bar: its half is a plain figure too."""
+    scale = Decimal(10) ** most.adjusted()
+    return next(step * scale for step in (1, 2, 4, 5, 10) if step * scale >= most)
+
+
+def _figure(value: Decimal) -> str:
+    return str(format_decimal(value, format="#,##0.#", locale=current_locale()))
+
+
+def _short_day(on: dt.date, *, is_first: bool) -> str:
+    """A day under a chart: its number, with the month's name where one begins to be told."""
+    names = get_month_names("abbreviated", locale=current_locale())
+    return f"{names[on.month]} {on.day}" if is_first or on.day <= 7 else str(on.day)
+
+
+def _most_words(days: Sequence[dt.date], totals: Sequence[Decimal], unit: str) -> str:
+    """What a chart shows in one sentence, for who does not see it."""
+    if not any(totals):
+        return gettext("Nothing on any day")
+    place = max(range(len(totals)), key=totals.__getitem__)
+    return gettext("The most, %(figure)s %(unit)s, on %(day)s") % {
+        "figure": _figure(totals[place]),
+        "unit": unit,
+        "day": format_day(days[place]),
+    }

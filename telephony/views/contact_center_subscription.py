@@ -13,20 +13,19 @@ from accounts.refusals import Refused
 from accounts.trail import Actor
 from billing import explain
 from billing.licences import add_licences, remove_licences
-from billing.packages import PAY_PER_USE, package_charge, packages_on
 from telephony.contact_center import (
     MOST_LICENCES,
     add_items,
     change_storage,
     remove_items,
-    set_toll_free_package,
 )
-from telephony.contact_center_forms import ItemForm, PackageForm, StorageForm
+from telephony.contact_center_forms import ItemForm, StorageForm
 from telephony.contact_center_queries import Item, Subscription, assigned_users, subscription_of
 from telephony.queries import Choice
 from telephony.views.choosing import Group, is_preview
 from telephony.views.contact_center import FORM, installed_page, kept_data, tabs_of
 from telephony.views.costs import Priced, priced
+from telephony.views.packages import choose_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,57 +200,14 @@ def toll_free(request: AccountRequest, contact_center: ContactCenter) -> HttpRes
 
     In onboarding more minutes are refused, unless the brand allows them (ONB-5).
     """
-    account = request.account
-    charge = package_charge(account)
-    current = charge.product_id if charge else PAY_PER_USE
-    offers = packages_on(account, request.today)
-    minutes = {PAY_PER_USE: 0, **{offer.product.pk: offer.minutes for offer in offers}}
-    is_blocked = contact_center.is_onboarding and not account.brand.toll_free_upgrade_in_onboarding
-    form = PackageForm(kept_data(request, "package"))
-    cost = Priced()
-    if form.is_valid():
-        code, actor = form.cleaned_data["package"], Actor.of(request)
-
-        def act() -> None:
-            set_toll_free_package(account, code, actor=actor, at=request.at)
-
-        if request.method == "POST" and not is_preview(request):
-            try:
-                act()
-            except Refused as refusal:
-                show_refusal(form, refusal)
-            else:
-                messages.success(request, _chosen_words(request, code, current))
-                return redirect("telephony:contact-center-toll-free", account=account.slug)
-        if request.can_write:
-            cost = priced(account, act)
-    chosen = form["package"].value() if form.is_bound else current
-    context = {
-        "contact_center": contact_center,
-        "tabs": tabs_of(request, "contact-center-toll-free"),
-        "form": form,
-        "cost": cost,
-        "pay_per_use": PAY_PER_USE,
-        "current": current,
-        "charge": charge,
-        "chosen": chosen,
-        "offers": [
-            (offer, is_blocked and offer.minutes > minutes.get(current, 0), offer.product.pk == current)
-            for offer in offers
-        ],
-        "is_blocked": is_blocked,
-        "keep": [("package", current)],
-        "is_unchosen": contact_center.is_onboarding and contact_center.toll_free_chosen_on is None,
-    }
-    return render(request, "telephony/contact_center/toll_free.html", context, status=_status(request, form))
-
-
-def _chosen_words(request: AccountRequest, code: str, before: str) -> str:
-    charge = package_charge(request.account)
-    name = charge.product.name if charge else "Pay-per-use"
-    if code == before:
-        return f"{name} it stays."
-    return f"{name} from today on."
+    done = redirect("telephony:contact-center-toll-free", account=request.account.slug)
+    return choose_package(
+        request,
+        contact_center,
+        "telephony/contact_center/toll_free.html",
+        {"contact_center": contact_center, "tabs": tabs_of(request, "contact-center-toll-free")},
+        done,
+    )
 
 
 def _status(request: AccountRequest, form: Any) -> int:

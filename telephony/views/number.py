@@ -18,6 +18,7 @@ from accounts.permissions import AccountRequest, account_page
 from accounts.refusals import Refused
 from accounts.trail import Actor
 from billing.explain import label_words
+from billing.usage_queries import package_standing
 from telephony.forms import AssignForm, NumberChoiceForm
 from telephony.models import Number, NumberState, Service, ServiceKind
 from telephony.numbers import assign_number, park_number, release_number, swap_numbers
@@ -35,6 +36,7 @@ from telephony.queries import (
 )
 from telephony.views.choosing import Chooser, Group, choose, is_preview, search_of
 from telephony.views.costs import Priced, priced, remark
+from telephony.views.packages import offers_package
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
@@ -60,6 +62,7 @@ def number(request: AccountRequest, pk: int) -> HttpResponse:
         "row": with_costs(request.account, [found], request.today)[0],
         "history": history_of(found),
         "holder_url": holder_url(request, found.holder),
+        "package": package_standing(request.account, request.today) if offers_package(found) else None,
     }
     return render(request, "telephony/number.html", context)
 
