@@ -486,7 +486,7 @@ def cost_box(account: Account, cost: Cost) -> dict[str, Any]:
     if cost.opened:
         charge = min(cost.opened, key=lambda charge: charge.billing_starts_on or date.max)
         box["begins_on"] = charge.billing_starts_on
-        box["rule"] = "BIL-3"
+        box["rule"] = "SUB-10" if charge.basis == Basis.TERM else "BIL-3"
         if charge.billing_starts_on is None:
             box["begins_text"] = waits_words(charge.basis)
         else:
