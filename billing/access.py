@@ -6,12 +6,11 @@ subscription only on the days on which that subscription is active, whatever oth
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet, Subquery
 
 from accounts.models import Account, EndUser, User
 from billing.models import LicenceAssignment, Subscription
@@ -87,7 +86,9 @@ def own_assignments(user: User, account: Account) -> QuerySet[LicenceAssignment]
 class Ending:
     """A subscription that ends soon, or that has ended with people still on it. `left`: days, none once ended."""
 
-    subscription: Subscription
+    key: int
+    name: str
+    ends_on: date
     left: int
     people: int
 
@@ -97,30 +98,43 @@ class Ending:
         return self.left <= 0
 
 
-def endings_of(account: Account, today: date) -> list[Ending]:
-    """What is to be said of subscriptions that end: those of the next 30 days, and those ended with people on.
+def ending(account: Account, today: date) -> QuerySet[Subscription]:
+    """The subscriptions of which something is to be said: they end within 30 days, or ended with people on.
 
-    One query; the soonest first.
+    The soonest first; each carries `people`.
     """
-    found = (
-        Subscription.objects.filter(tenancy=account.pk, starts_on__lte=today, ends_on__lte=today + SOON)
-        .annotate(people=people_on())
-        .filter(Q(ends_on__gt=today) | Q(people__gt=0))
-    )
-    return [
-        Ending(subscription, (subscription.ends_on - today).days, vars(subscription)["people"])
-        for subscription in found.order_by("ends_on", "pk")
-    ]
+    found = Subscription.objects.filter(
+        tenancy=account.pk, starts_on__lte=today, ends_on__lte=today + SOON
+    ).annotate(people=people_on())
+    return found.filter(Q(ends_on__gt=today) | Q(people__gt=0)).order_by("ends_on", "pk")
+
+
+def endings_of(account: Account, today: date) -> list[Ending]:
+    """What is to be said of all of them. One query."""
+    rows = ending(account, today).values_list("pk", "name", "ends_on", "people")
+    return [Ending(key, name, on, (on - today).days, people) for key, name, on, people in rows]
+
+
+def first_ending(account: Account, today: date) -> dict[str, Subquery]:
+    """The soonest of them, as annotations of whatever a page asks anyway: it costs no query of its own."""
+    found = ending(account, today)
+    return {
+        f"ending_{name}": Subquery(found.values(name)[:1]) for name in ("pk", "name", "ends_on", "people")
+    }
+
+
+def told_by(row: Model | None, today: date) -> list[Ending]:
+    """What a row that carries `first_ending` says: the soonest, or nothing."""
+    asked = {} if row is None else vars(row)
+    if asked.get("ending_pk") is None:
+        return []
+    on: date = asked["ending_ends_on"]
+    return [Ending(asked["ending_pk"], asked["ending_name"], on, (on - today).days, asked["ending_people"])]
 
 
 def people_on() -> Count:
     """How many end users hold a licence of a subscription, as an annotation of a query of subscriptions."""
     return Count("assignments__end_user", filter=Q(assignments__unassigned_on=None), distinct=True)
-
-
-def accesses(assignments: Iterable[LicenceAssignment], on: date) -> list[tuple[LicenceAssignment, Access]]:
-    """Assignments with what each gives on a day; they come with their subscription."""
-    return [(assignment, access_by(assignment.subscription, on)) for assignment in assignments]
 
 
 def _stands(on: date) -> Q:

@@ -25,7 +25,7 @@ from accounts.queries import departments_of, end_users_of
 from accounts.refusals import Refused
 from accounts.trail import Actor
 from accounts.views.end_users import form_page, own_end_user
-from billing.access import access_by, endings_of, gives_none
+from billing.access import access_by, first_ending, gives_none, told_by
 from billing.catalogue import prices_on
 from billing.licences import UC_LICENCE
 from billing.models import Charge, LicenceAssignment, Product
@@ -108,14 +108,15 @@ class PeopleFilter(EndUserFilter):
 @account_page()
 def end_users(request: AccountRequest) -> HttpResponse:
     """The account's end users, searched, filtered and sorted, with their licences and numbers."""
-    form, found = _asked(request)
+    licences = list(_licences().annotate(**first_ending(request.account, request.today)))
+    form, found = _asked(request, licences)
     order = chosen_order(request.GET, ORDERS, default="name")
     page = page_of(found, order=order, query=request.GET)
     context = {
         "form": form,
         "page": page,
         "people": list(_people(page.rows, request.today)),
-        "endings": endings_of(request.account, request.today),
+        "endings": told_by(licences[0] if licences else None, request.today),
         "is_filtered": any(filters_of(form).values()),
         "export_url": reverse("accounts:end-users-csv", kwargs={"account": request.account.slug}),
     }
@@ -126,7 +127,7 @@ def end_users(request: AccountRequest) -> HttpResponse:
 @account_page()
 def end_users_csv(request: AccountRequest) -> StreamingHttpResponse:
     """The same people as a file, all of them."""
-    _, found = _asked(request)
+    _, found = _asked(request, list(_licences()))
     end_users = found.order_by("name", "pk").iterator(chunk_size=500)
 
     def rows() -> Iterator[list[Cell]]:
@@ -273,12 +274,17 @@ def _parking(request: AccountRequest, numbers: Sequence[Number]) -> Iterator[str
             yield f"{phone(number.e164)} is parked: free until {begins}, then {monthly}."
 
 
-def _asked(request: AccountRequest) -> tuple[PeopleFilter, QuerySet[EndUser]]:
+def _licences() -> QuerySet[Product]:
+    """What the list can be filtered by. The catalogue always has some, so that they can carry what ends."""
+    return Product.objects.filter(is_licence=True)
+
+
+def _asked(request: AccountRequest, licences: Sequence[Product]) -> tuple[PeopleFilter, QuerySet[EndUser]]:
     form = PeopleFilter(
         request.GET,
         request=request,
         departments=departments_of(request.account),
-        licences=list(Product.objects.filter(is_licence=True)),
+        licences=licences,
     )
     asked = filters_of(form)
     location = asked["location"]

@@ -171,7 +171,7 @@ class TestAccess:
         give(person(account, "Bob"), subscription=first)
 
         def told(on: date) -> list[tuple[str, int, int]]:
-            return [(one.subscription.name, one.left, one.people) for one in endings_of(account, on)]
+            return [(one.name, one.left, one.people) for one in endings_of(account, on)]
 
         assert told(END - timedelta(days=31)) == []
         assert told(END - timedelta(days=30)) == [("First", 30, 2)]
