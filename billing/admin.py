@@ -20,8 +20,11 @@ from accounts.models import Account, validate_timezone
 from accounts.permissions import FINANCE, STAFF_GROUPS
 from accounts.refusals import Refused
 from accounts.trail import Actor
+from billing.look_only import LookOnlyAdmin
 from billing.models import BillingSchedule, Charge, Invoice, InvoiceLine, InvoiceRun, Price, Product
 from billing.opening import RESERVED_SLUGS, open_account
+from billing.subscriptions_admin import SubscriptionAdmin, TenancyAdmin
+from billing.usage_admin import MeterAdmin, MeterRateAdmin, PrefixRateAdmin, UsageImportAdmin
 
 if TYPE_CHECKING:
     from django.forms import ModelForm
@@ -35,29 +38,19 @@ else:
     AccountForm = PriceModelForm = forms.ModelForm
     LineInline = PriceInlineBase = admin.TabularInline
 
+# Imported for their registration, which stands beside them.
+__all__ = [
+    "MeterAdmin",
+    "MeterRateAdmin",
+    "PrefixRateAdmin",
+    "SubscriptionAdmin",
+    "TenancyAdmin",
+    "UsageImportAdmin",
+]
+
 MOST_LINES_SHOWN = 200
 # SQLite keeps no more of a decimal than this.
 MOST_DIGITS = 15
-
-
-class LookOnlyAdmin(StaffAdmin):
-    """Rows that the panel's actions write: all staff may look, nobody adds, changes or deletes here."""
-
-    editors = ()
-    readers = tuple(STAFF_GROUPS)
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Rows come with actions."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Rows change with actions."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What was billed stays."""
-        return False
 
 
 class PricesOfProduct(PriceInlineBase):

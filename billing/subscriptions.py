@@ -176,12 +176,13 @@ def switch_tenancy(
     *,
     licence_mode: LicenceMode | None = None,
     telephony_option: TelephonyOption | None = None,
+    reason: str = "",
     actor: Actor,
     at: datetime,
 ) -> None:
     """Another licence mode or telephony option for the whole tenant (SUB-2, SUB-3); for staff alone.
 
-    Nothing where it is so already. Raises Refused where the account has no subscription.
+    `reason` is kept in the trail. Nothing where it is so already. Raises Refused where the account has no subscription.
     """
     with open_ledger(account, actor=actor, at=at) as ledger:
         tenancy = Tenancy.objects.select_for_update().filter(account=account).first()
@@ -199,7 +200,7 @@ def switch_tenancy(
             "switch-tenancy",
             account,
             f"The tenant's subscriptions are now {tenancy.get_licence_mode_display().lower()} "
-            f"with {tenancy.get_telephony_option_display()}",
+            f"with {tenancy.get_telephony_option_display()}{f': {reason}' if reason else ''}",
             before=before,
             after=after,
         )

@@ -21,7 +21,7 @@ from accounts.forms import show_refusal
 from accounts.models import Brand
 from accounts.refusals import Refused
 from accounts.trail import Actor
-from billing.admin import LookOnlyAdmin
+from billing.look_only import LookOnlyAdmin
 from telephony.contact_center_admin import ContactCenterAdmin
 from telephony.inventory import MOST_IN_A_BLOCK, add_block
 from telephony.models import InventoryNumber, Number, NumberHolding, Service

@@ -105,8 +105,9 @@ def deck_sample(request: StaffRequest) -> HttpResponseBase:
 @staff_page(FINANCE)
 def upload(request: StaffRequest) -> HttpResponse:
     """Take a file, and on to what would become of each of its rows."""
-    form = DeckUploadForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
+    is_sent = request.method == "POST"
+    form = DeckUploadForm(request.POST, request.FILES) if is_sent else DeckUploadForm()
+    if form.is_valid():
         file = form.cleaned_data["file"]
         digest = _keep(file)
         request.session[_KNOWN_FILES] = {

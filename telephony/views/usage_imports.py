@@ -101,8 +101,9 @@ def imports_csv(request: StaffRequest) -> HttpResponseBase:
 @staff_page(*WHO)
 def send(request: StaffRequest) -> HttpResponse:
     """Take a file, and leave the rest to a worker."""
-    form = ImportForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
+    is_sent = request.method == "POST"
+    form = ImportForm(request.POST, request.FILES) if is_sent else ImportForm()
+    if form.is_valid():
         file = form.cleaned_data["file"]
         with transaction.atomic():
             found = receive_file(
