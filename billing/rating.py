@@ -14,6 +14,8 @@ from billing.models import Meter, MeterRate, PrefixRate
 
 INTERNATIONAL = "international"
 _LONGEST = 15
+# Of so many numbers the prefix is remembered: most are called again, and files hold millions.
+_REMEMBERED = 50_000
 
 
 class Rate(NamedTuple):
@@ -89,6 +91,8 @@ class RateBook:
         """The longest prefix of a number (E.164) that has a rate on a day, and the rate of a minute."""
         key = (number, on)
         if key not in self._reached:
+            if len(self._reached) >= _REMEMBERED:
+                self._reached.clear()
             self._reached[key] = self._longest(number, on)
         return self._reached[key]
 

@@ -6,15 +6,18 @@ that an invoice run claims: a record is on the invoice of the first BDOM after i
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
-from accounts.models import Account
+from accounts.models import Account, AuditEntry
 from accounts.refusals import Refused
 from accounts.trail import Actor, Change, append, entry_of
 from accounts.trail import record as record_in_trail
@@ -68,38 +71,75 @@ class Taken(NamedTuple):
 class UsageBook:
     """Takes record after record; rates are read once for each brand and currency, whatever their number.
 
-    `announced` are the accounts whose trail tells of this source already.
+    The trail of an account tells of the source once, however often there is something to take from it.
     """
 
     actor: Actor
     source: str
     usage_import: UsageImport | None = None
     _rates: dict[tuple[int, str], RateBook] = field(default_factory=dict)
-    _announced: set[int] = field(default_factory=set)
+    _announced: set[int] | None = None
+    # The time zone and the rates of the accounts that something is taken for now.
+    _known: dict[int, tuple[ZoneInfo, RateBook]] = field(default_factory=dict)
+    # Whether some of this source was known already, so that it is better to ask before.
+    _is_again: bool = False
 
     def take(self, records: Sequence[NewUsage], at: datetime) -> Taken:
-        """Write the records that are new, and the trail of accounts that are; in one transaction.
+        """Write the records that are new, and the trail of accounts that have some; in one transaction.
 
         `at` is the instant of recording; each is dated in its account's own time zone.
         """
         if not records:
             return Taken(0, 0, 0)
-        accounts = {record.account.pk: record.account for record in records}
-        for account in accounts.values():
-            self.rates(account)
+        # The same id twice is the same record: the first counts.
+        by_id: dict[tuple[int, str], NewUsage] = {}
+        accounts: dict[int, Account] = {}
+        for record in records:
+            account = record.account
+            accounts[account.pk] = account
+            by_id.setdefault((account.pk, record.record_id), record)
+        self._known = {pk: (account.zone, self.rates(account)) for pk, account in accounts.items()}
         with transaction.atomic():
-            recorded_on = _recorded_on(accounts, at)
-            rows = [self._row(record, recorded_on[record.account.pk]) for record in records]
-            new = bulk.insert_new(UsageRecord, _COLUMNS, rows)
-            fresh = [account for pk, account in accounts.items() if pk not in self._announced]
-            change = (
-                Change("record-usage", self.usage_import or fresh[0], f"Usage recorded from {self.source}")
-                if fresh
-                else None
-            )
-            append([entry_of(account, change, actor=self.actor, at=at) for account in fresh if change])
-        self._announced.update(account.pk for account in fresh)
-        return Taken(new, len(records) - new, sum(row[_UNIT_PRICE] is None for row in rows))
+            recorded_on = _lock(accounts, at)
+            rows = self._insert(by_id, recorded_on)
+            used = {row[_ACCOUNT] for row in rows}
+            _note({pk: on for pk, on in recorded_on.items() if pk in used})
+            self._announce([accounts[pk] for pk in accounts if pk in used], at)
+        unrated = sum(row[_UNIT_PRICE] is None for row in rows)
+        return Taken(len(rows), len(records) - len(rows), unrated)
+
+    def _insert(
+        self, records: dict[tuple[int, str], NewUsage], recorded_on: Mapping[int, date]
+    ) -> list[tuple[Any, ...]]:
+        """Insert the records, by account and id, that are new; their rows.
+
+        The accounts are locked, so nobody else writes to them. Most sources are all new: they are written
+        without asking, until a unique key says otherwise.
+        """
+        if not self._is_again and connection.features.has_select_for_update:
+            rows = [self._row(record, recorded_on[key[0]]) for key, record in records.items()]
+            try:
+                with transaction.atomic():
+                    bulk.insert(UsageRecord, _COLUMNS, rows)
+            except IntegrityError:
+                self._is_again = True
+            else:
+                return rows
+        known = _already_there(list(records))
+        rows = [self._row(record, recorded_on[key[0]]) for key, record in records.items() if key not in known]
+        bulk.insert(UsageRecord, _COLUMNS, rows)
+        return rows
+
+    def _announce(self, accounts: Sequence[Account], at: datetime) -> None:
+        """Tell the accounts' trails of the source, those that do not know it yet."""
+        if self._announced is None:
+            self._announced = _announced(self.usage_import)
+        fresh = [account for account in accounts if account.pk not in self._announced]
+        if fresh:
+            target = self.usage_import or fresh[0]
+            change = Change("record-usage", target, f"Usage recorded from {self.source}")
+            append([entry_of(account, change, actor=self.actor, at=at) for account in fresh])
+            self._announced.update(account.pk for account in fresh)
 
     def rates(self, account: Account) -> RateBook:
         """The rates of an account's brand in its currency."""
@@ -108,12 +148,11 @@ class UsageBook:
             self._rates[key] = RateBook(*key)
         return self._rates[key]
 
-    def _row(self, record: NewUsage, recorded_on: date) -> tuple[object, ...]:
+    def _row(self, record: NewUsage, recorded_on: date) -> tuple[Any, ...]:
         account = record.account
-        occurred_on = record.occurred_at.astimezone(account.zone).date()
-        rated = self._rates[account.brand_id, account.currency].rated(
-            record.meter, occurred_on, record.quantity, record.peer
-        )
+        zone, rates = self._known[account.pk]
+        occurred_on = record.occurred_at.astimezone(zone).date()
+        rated = rates.rated(record.meter, occurred_on, record.quantity, record.peer)
         return (
             account.pk,
             record.record_id,
@@ -152,6 +191,7 @@ _COLUMNS = (
     "holder",
     "usage_import_id",
 )
+_ACCOUNT = _COLUMNS.index("account_id")
 _UNIT_PRICE = _COLUMNS.index("unit_price")
 
 
@@ -217,39 +257,78 @@ def is_named(account: Account) -> bool:
     return Tenancy.objects.filter(account=account, licence_mode=LicenceMode.NAMED).exists()
 
 
-_LOCKED = """
-    WITH locked AS (
-        SELECT account_id, today FROM billing_billingschedule
-        JOIN unnest(%s::bigint[], %s::date[]) AS asked (account_id, today) USING (account_id)
-        ORDER BY account_id FOR NO KEY UPDATE OF billing_billingschedule
-    )
+_NOTED = """
     UPDATE billing_billingschedule AS schedule
-    SET stamp = gen_random_uuid(), usage_recorded_on = GREATEST(locked.today, schedule.last_bdom_on)
-    FROM locked WHERE schedule.account_id = locked.account_id
-    RETURNING schedule.account_id, schedule.usage_recorded_on
+    SET stamp = %s, usage_recorded_on = noted.recorded_on
+    FROM unnest(%s::bigint[], %s::date[]) AS noted (account_id, recorded_on)
+    WHERE schedule.account_id = noted.account_id
 """
 
 
-def _recorded_on(accounts: Mapping[int, Account], at: datetime) -> dict[int, date]:
+def _lock(accounts: Mapping[int, Account], at: datetime) -> dict[int, date]:
     """Lock the accounts' schedules, and say from which day on invoice runs know of what is written now.
 
-    As the ledger has it: today, or the day of a run that has looked already. Previews are drawn anew.
+    As the ledger has it: today, or the day of a run that has looked already.
     """
     zones = {account.timezone: account.zone for account in accounts.values()}
     by_zone = {name: at.astimezone(zone).date() for name, zone in zones.items()}
-    todays = {pk: by_zone[account.timezone] for pk, account in accounts.items()}
+    # In one order everywhere, so that two who lock several do not wait for each other.
+    schedules = BillingSchedule.objects.filter(account__any_of=list(accounts)).order_by("account_id")
+    found = {}
+    for pk, last_bdom_on in schedules.select_for_update(no_key=True).values_list(
+        "account_id", "last_bdom_on"
+    ):
+        today = by_zone[accounts[pk].timezone]
+        found[pk] = max(today, last_bdom_on or today)
+    return found
+
+
+def _note(recorded_on: Mapping[int, date]) -> None:
+    """Say in the accounts' schedules that there is usage; previews are drawn anew."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(_LOCKED, [list(todays), list(todays.values())])
-            return dict(cursor.fetchall())
-    # This transaction is the only writer.
-    schedules = list(BillingSchedule.objects.filter(account__any_of=list(accounts)))
-    for schedule in schedules:
-        schedule.stamp = uuid4()
-        today = todays[schedule.account_id]
-        schedule.usage_recorded_on = max(today, schedule.last_bdom_on or today)
-    BillingSchedule.objects.bulk_update(schedules, ["stamp", "usage_recorded_on"], batch_size=500)
-    return {schedule.account_id: schedule.usage_recorded_on or date.min for schedule in schedules}
+            cursor.execute(_NOTED, [uuid4(), list(recorded_on), list(recorded_on.values())])
+        return
+    by_day: dict[date, list[int]] = defaultdict(list)
+    for pk, on in recorded_on.items():
+        by_day[on].append(pk)
+    for on, pks in by_day.items():
+        schedules = BillingSchedule.objects.filter(account__any_of=pks)
+        schedules.update(stamp=uuid4(), usage_recorded_on=on)
+
+
+_KNOWN = {
+    "postgresql": """
+        SELECT account_id, record_id FROM billing_usagerecord
+        JOIN unnest(%s::bigint[], %s::text[]) AS asked (account_id, record_id) USING (account_id, record_id)
+    """,
+    "sqlite": """
+        SELECT record.account_id, record.record_id FROM json_each(%s) AS asked
+        JOIN billing_usagerecord AS record
+        ON record.account_id = json_extract(asked.value, '$[0]')
+        AND record.record_id = json_extract(asked.value, '$[1]')
+    """,
+}
+
+
+def _already_there(keys: Sequence[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Which records, by account and id, there are already. One query."""
+    asked: list[object] = [json.dumps(keys)]
+    if connection.vendor == "postgresql":
+        asked = [[pk for pk, _ in keys], [record_id for _, record_id in keys]]
+    with connection.cursor() as cursor:
+        cursor.execute(_KNOWN[connection.vendor], asked)
+        return set(cursor.fetchall())
+
+
+def _announced(usage_import: UsageImport | None) -> set[int]:
+    """The accounts whose trail tells of an import already, when it is gone on with after a stop."""
+    if usage_import is None or not usage_import.taken:
+        return set()
+    entries = AuditEntry.objects.filter(
+        action="record-usage", target_kind=usage_import._meta.model_name, target_id=str(usage_import.pk)
+    )
+    return set(entries.values_list("account_id", flat=True))
 
 
 def rerate(account: Account, *, from_on: date, actor: Actor, at: datetime) -> int:

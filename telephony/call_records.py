@@ -32,14 +32,20 @@ class Call(NamedTuple):
     direction: Direction | None = None
 
 
+class _Holding(NamedTuple):
+    """Who held a number from an instant on, until another one or still."""
+
+    from_at: datetime
+    to_at: datetime | None
+    holder: str
+
+
 @dataclass(slots=True)
 class NumberBook:
     """Which of some accounts' numbers were whose and when, read for many calls at once."""
 
-    _held: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
-    _holders: dict[tuple[int, str], list[tuple[datetime, datetime | None, str]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    # By account and number, the latest holding first.
+    _held: dict[int, dict[str, list[_Holding]]] = field(default_factory=lambda: defaultdict(dict))
 
     @classmethod
     def of(cls, accounts: Iterable[Account]) -> NumberBook:
@@ -52,14 +58,14 @@ class NumberBook:
         """Add the numbers of accounts that it does not know yet. Two queries."""
         pks = [account.pk for account in accounts]
         for account, number in Number.objects.filter(account__any_of=pks).values_list("account_id", "e164"):
-            self._held[account].add(number)
+            self._held[account].setdefault(number, [])
         rows = (
             NumberHolding.objects.filter(number__account__any_of=pks)
-            .order_by("id")
+            .order_by("-id")
             .values_list("number__account_id", "number__e164", "from_at", "to_at", "holder")
         )
         for account, number, from_at, to_at, holder in rows.iterator():
-            self._holders[account, number].append((from_at, to_at, holder))
+            self._held[account][number].append(_Holding(from_at, to_at, holder[:_HOLDER_LENGTH]))
 
     def direction(self, account: Account, call: Call) -> Direction | None:
         """Which way a call went, as the account's numbers tell it; None where neither is its own.
@@ -75,9 +81,10 @@ class NumberBook:
 
     def holder(self, account: Account, number: str, at: datetime) -> str:
         """Who held the account's number at an instant, "" where nobody did."""
-        for from_at, to_at, holder in reversed(self._holders.get((account.pk, number), ())):
+        held = self._held.get(account.pk)
+        for from_at, to_at, holder in held.get(number, ()) if held else ():
             if from_at <= at and (to_at is None or at < to_at):
-                return holder[:_HOLDER_LENGTH]
+                return holder
         return ""
 
 

@@ -70,10 +70,14 @@ def _toll_free_from(caller: str) -> str:
     return TOLL_FREE_FROM_AFAR if region in _AFAR else TOLL_FREE_INBOUND
 
 
-@lru_cache(maxsize=65536)
 def call_number(written: str) -> str:
     """A number of a call record in E.164. Raises Refused where it is no number.
 
     Most come in E.164 already, and from North America; only the others are read by the book.
     """
-    return written if _NANP.fullmatch(written) else read_number(written).e164
+    return written if _NANP.fullmatch(written) else _read(written)
+
+
+@lru_cache(maxsize=65536)
+def _read(written: str) -> str:
+    return read_number(written).e164

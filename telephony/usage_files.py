@@ -57,6 +57,7 @@ agents-0203,2026-02-03T17:00:00-05:00,harbor-dental,,,,,agents,12,Front desk,,
 LONGEST_LINE: Final = 16 * 1024
 """No line has more bytes than so many; longer ones are refused."""
 
+_TOO_LONG: Final = f"The line is longer than {LONGEST_LINE:,} bytes."
 _BOM: Final = b"\xef\xbb\xbf"
 _SHOWN: Final = 500
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -164,68 +165,113 @@ def _columns(text: str) -> tuple[str, ...]:
 def read_batches(
     file: IO[bytes], header: Header, size: int, *, lines_done: int, bytes_done: int
 ) -> Iterator[Batch]:
-    """The lines of a file from where `lines_done` and `bytes_done` say, `size` at a time."""
-    file.seek(bytes_done or header.size)
-    pick, width = header.pick, len(header.columns)
-    batch = Batch(lines_done=lines_done or 1, bytes_done=bytes_done or header.size)
-    left = size
-    while raw := file.readline(LONGEST_LINE):
-        line = batch.lines_done = batch.lines_done + 1
-        batch.bytes_done += len(raw)
-        left -= 1
-        if raw[-1] != 10:
-            batch.bytes_done += _refuse_unended(file, batch, line, raw)
-        else:
-            _read_line(batch, line, raw, pick, width)
-        if left == 0:
-            yield batch
-            batch = Batch(lines_done=batch.lines_done, bytes_done=batch.bytes_done)
-            left = size
-    if left != size:
+    """The lines of a file from where `lines_done` and `bytes_done` say, about `size` bytes of it at a time."""
+    done = bytes_done or header.size
+    line = lines_done or 1
+    file.seek(done)
+    reader = _LineReader(header)
+    while block := file.read(size):
+        if not block.endswith(b"\n"):
+            block += file.readline(LONGEST_LINE)
+        whole, has_break, rest = block.rpartition(b"\n")
+        batch = reader.read(whole, line) if has_break else Batch(lines_done=line)
+        line, done = batch.lines_done, done + len(block)
+        if rest:
+            line += 1
+            batch.lines_done = line
+            done += _refuse_unended(file, batch, line, rest)
+        batch.bytes_done = done
         yield batch
 
 
-def _read_line(
-    batch: Batch, line: int, raw: bytes, pick: Callable[[list[str]], tuple[Any, ...]], width: int
-) -> None:
-    try:
-        text = raw.decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        batch.faults.append(fault(line, "", "This line is not UTF-8 text.", _shown(raw)))
-        return
-    if not text or text.isspace():
-        return
-    # What no page shows is rare, and some of it is text: spaces that do not break, for one.
-    if not text.isprintable() and _CONTROLS.search(text):
-        batch.faults.append(fault(line, "", "This line holds characters that are no text.", text))
-        return
-    try:
-        fields = text.split(",") if '"' not in text else _split(text)
-    except csv.Error:
-        batch.faults.append(fault(line, "", "A quote is not closed, or stands in the wrong place.", text))
-        return
-    if len(fields) != width:
-        many = "many" if len(fields) > width else "few"
-        reason = f"Too {many} fields: {len(fields)}, where the first line names {width} columns."
-        batch.faults.append(fault(line, "", reason, text))
-        return
-    fields.append("")
-    batch.rows.append((line, text, Row._make(map(str.strip, pick(fields)))))
+class _LineReader:
+    """Splits lines into the fields of rows."""
+
+    def __init__(self, header: Header) -> None:
+        self._pick = header.pick
+        self._width = len(header.columns)
+
+    def read(self, block: bytes, line: int) -> Batch:
+        """The lines of a block, the last one's break left out; they follow on `line`."""
+        batch = Batch()
+        try:
+            text = block.decode().replace("\r\n", "\n").removesuffix("\r")
+        except UnicodeDecodeError:
+            text = ""
+        lines = text.split("\n")
+        # Quotes, spaces, and what no page shows, are rare: whole blocks are without.
+        if text and '"' not in text and " " not in text and "".join(lines).isprintable():
+            self._read_plain(batch, lines, line)
+            batch.lines_done = line + len(lines)
+            return batch
+        for raw in block.split(b"\n"):
+            line += 1
+            self._read_line(batch, line, raw)
+        batch.lines_done = line
+        return batch
+
+    def _read_plain(self, batch: Batch, lines: list[str], line: int) -> None:
+        """Lines with nothing between their commas that has to be looked at."""
+        pick, width, rows = self._pick, self._width, batch.rows
+        for text in lines:
+            line += 1
+            fields = text.split(",")
+            if len(fields) == width and len(text) < LONGEST_LINE:
+                fields.append("")
+                rows.append((line, text, Row._make(pick(fields))))
+            else:
+                self._read_line(batch, line, text.encode())
+
+    def _read_line(self, batch: Batch, line: int, raw: bytes) -> None:
+        """Any line."""
+        reason = ""
+        fields: list[str] = []
+        text = _shown(raw)
+        if not text or text.isspace():
+            return
+        if len(raw) >= LONGEST_LINE:
+            reason = _TOO_LONG
+        # What no page shows is rare, and some of it is text: spaces that do not break, for one.
+        elif not text.isprintable() and _CONTROLS.search(text):
+            reason = "This line holds characters that are no text."
+        elif "�" in text and not _is_utf8(raw):
+            reason = "This line is not UTF-8 text."
+        else:
+            try:
+                fields = text.split(",") if '"' not in text else _split(text)
+            except csv.Error:
+                reason = "A quote is not closed, or stands in the wrong place."
+        if not reason and len(fields) != self._width:
+            many = "many" if len(fields) > self._width else "few"
+            reason = f"Too {many} fields: {len(fields)}, where the first line names {self._width} columns."
+        if reason:
+            batch.faults.append(fault(line, "", reason, text))
+            return
+        fields.append("")
+        batch.rows.append((line, text, Row._make(map(str.strip, self._pick(fields)))))
 
 
 def _refuse_unended(file: IO[bytes], batch: Batch, line: int, raw: bytes) -> int:
     """Refuse a line without a line break; how many bytes more it had."""
     skipped = 0
-    if len(raw) < LONGEST_LINE:
-        reason = "The file ends in this line, before its line break: it may have been cut."
-    else:
-        reason = f"The line is longer than {LONGEST_LINE:,} bytes."
-        while rest := file.readline(LONGEST_LINE):
-            skipped += len(rest)
-            if rest[-1] == 10:
-                break
+    while rest := file.readline(LONGEST_LINE):
+        skipped += len(rest)
+        if rest.endswith(b"\n"):
+            break
+    is_long = len(raw) + skipped >= LONGEST_LINE
+    reason = (
+        _TOO_LONG if is_long else "The file ends in this line, before its line break: it may have been cut."
+    )
     batch.faults.append(fault(line, "", reason, _shown(raw)))
     return skipped
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _split(text: str) -> list[str]:

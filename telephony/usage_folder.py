@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,10 +21,9 @@ from django.conf import settings
 
 from accounts.trail import Actor
 from billing.models import UsageImport
-from telephony.usage_import import note_file
+from telephony.usage_import import note_file, report_lines
 
 WATCHER: Final = "telephony.tasks.look_for_usage"
-SHOWN_FAULTS: Final = 10_000
 
 _SEEN: Final = ".seen.json"
 _SEPARATOR: Final = "~"
@@ -38,7 +36,7 @@ def look(at: datetime) -> None:
         if not is_alone:
             return
         for path in _ready(folder):
-            os.rename(path, _made(folder / "taken") / f"{uuid4()}{_SEPARATOR}{path.name}")
+            path.rename(_made(folder / "taken") / f"{uuid4()}{_SEPARATOR}{path.name}")
         for path in sorted(_made(folder / "taken").iterdir()):
             _go_on(folder, path, at)
 
@@ -57,25 +55,7 @@ def _go_on(folder: Path, path: Path, at: datetime) -> None:
         kept = place / (f"{found.pk}-{name}" if (place / name).exists() else name)
         report = kept.with_name(f"{kept.name}.report.txt")
         report.write_text("\n".join(report_lines(found)) + "\n", encoding="utf-8")
-        os.rename(path, kept)
-
-
-def report_lines(found: UsageImport) -> Iterator[str]:
-    """What came of an import, line by line, with the lines that were refused."""
-    yield f"{found.name}: {found.get_state_display().lower()}"
-    if found.failed_reason:
-        yield found.failed_reason
-    yield (
-        f"Lines {found.lines_done:,}, taken {found.taken:,}, known before {found.known:,}, "
-        f"free {found.free:,}, refused {found.refused:,}, without a rate {found.unrated:,}"
-    )
-    shown = 0
-    for fault in found.faults.all()[:SHOWN_FAULTS].iterator():
-        shown += 1
-        where = f"line {fault.line}, {fault.field}" if fault.field else f"line {fault.line}"
-        yield f"Refused: {where}: {fault.reason}"
-    if found.refused > shown:
-        yield f"… and {found.refused - shown:,} more."
+        path.rename(kept)
 
 
 def _ready(folder: Path) -> list[Path]:

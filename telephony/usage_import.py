@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from accounts.trail import Actor, record
 from billing import bulk
@@ -35,8 +36,8 @@ Source = UsageImport.Source
 _UNFINISHED = (State.WAITING, State.RUNNING)
 # A file that is older, and of no import, is nobody's.
 _KEPT_SECONDS = 24 * 60 * 60
-# SQLite has one writer: everybody else waits for the batch.
-_BATCH = {"postgresql": 25_000, "sqlite": 5_000}
+# Bytes of a file; a call has about a hundred. SQLite has one writer: everybody else waits for the batch.
+_BATCH = {"postgresql": 2_500_000, "sqlite": 500_000}
 
 
 def receive_file(
@@ -82,14 +83,31 @@ def kept_folder() -> Path:
     return folder
 
 
-def unfinished() -> list[UsageImport]:
-    """The imports that are waiting or cut short, oldest first."""
-    return list(UsageImport.objects.filter(state__in=_UNFINISHED).order_by("pk"))
+def unfinished() -> QuerySet[UsageImport]:
+    """The imports that wait, are at work or were cut short, oldest first."""
+    return UsageImport.objects.filter(state__in=_UNFINISHED).order_by("pk")
+
+
+def report_lines(found: UsageImport, *, most: int = KEPT_FAULTS) -> Iterator[str]:
+    """What came of an import, line by line, with the lines that were refused, `most` of them."""
+    yield f"{found.name}: {found.get_state_display().lower()}"
+    if found.failed_reason:
+        yield found.failed_reason
+    yield (
+        f"Lines {found.lines_done:,}, taken {found.taken:,}, known before {found.known:,}, "
+        f"free {found.free:,}, refused {found.refused:,}, without a rate {found.unrated:,}"
+    )
+    for fault in found.faults.all()[:most].iterator():
+        where = f"line {fault.line}, {fault.field}" if fault.field else f"line {fault.line}"
+        yield f"Refused: {where}: {fault.reason}"
+    left = found.refused - min(most, KEPT_FAULTS)
+    if left > 0:
+        yield f"… and {left:,} more."
 
 
 def sweep(at: datetime) -> None:
     """Remove kept files that no import will read any more, such as one whose receiver died."""
-    wanted = set(UsageImport.objects.filter(state__in=_UNFINISHED).values_list("path", flat=True))
+    wanted = set(unfinished().values_list("path", flat=True))
     for path in kept_folder().iterdir():
         with suppress(FileNotFoundError):
             age = at.timestamp() - path.stat().st_mtime
@@ -161,7 +179,9 @@ def _import(
         bytes_done=found.bytes_done,
     )
     for batch in batches:
-        if not _take(found, batch, reader, book, clock()):
+        with bulk.collector_at_rest():
+            is_ours = _take(found, batch, reader, book, clock())
+        if not is_ours:
             return found
         if progress is not None:
             progress(found)

@@ -26,6 +26,7 @@ _DIRECTIONS = {"": None, **{one.value: one for one in Direction}}
 _LONGEST_ID = 64
 _LONGEST_SUBJECT = 80
 _MOST_DIGITS = 16
+_SHOWN = 40
 # Beyond these, a day in another time zone may be none.
 _FIRST_YEAR, _LAST_YEAR = 1900, 9998
 
@@ -44,6 +45,7 @@ class _Known:
 
     account: Account
     zone: ZoneInfo
+    opened_on: date
     is_named: bool = False
     subscriptions: dict[str, int] = field(default_factory=dict)
 
@@ -85,7 +87,7 @@ class RowReader:
         )
         if not accounts:
             return
-        pks = {account.pk: _Known(account, account.zone) for account in accounts}
+        pks = {account.pk: _Known(account, account.zone, account.opened_on) for account in accounts}
         self._known.update((known.account.slug, known) for known in pks.values())
         self._book.read(accounts)
         named = Tenancy.objects.filter(account__any_of=list(pks), licence_mode=LicenceMode.NAMED)
@@ -100,7 +102,7 @@ class RowReader:
         if row.account:
             known = self._known.get(row.account)
             if known is None:
-                raise Refused(f"There is no account “{row.account}”.", field="account")
+                raise Refused(f"There is no account “{row.account[:_SHOWN]}”.", field="account")
             return known
         found = {owners[number] for number in _numbers(row) if number in owners}
         if len(found) == 1:
@@ -114,12 +116,17 @@ class RowReader:
 
     def _usage(self, row: Row, known: _Known, todays: _Todays) -> NewUsage | None:
         """The usage that a row is, None for a call that is free. Raises Refused with the column that is wrong."""
-        _check_id(row.id)
+        if not 0 < len(row.id) <= _LONGEST_ID:
+            raise _wrong_id(row.id)
         if row.currency and row.currency.upper() != known.account.currency:
             currency = known.account.currency
-            raise Refused(f"The account is billed in {currency}, not in {row.currency}.", field="currency")
+            raise Refused(
+                f"The account is billed in {currency}, not in {row.currency[:_SHOWN]}.", field="currency"
+            )
         occurred_at = _time(row.at)
-        check_day(known.account, occurred_at.astimezone(known.zone).date(), todays[known.zone])
+        on, today = occurred_at.astimezone(known.zone).date(), todays[known.zone]
+        if not known.opened_on <= on <= today:
+            check_day(known.account, on, today)
         if row.meter:
             return self._other(row, known, occurred_at)
         return usage_of(known.account, _call(row, occurred_at), self._book)
@@ -136,7 +143,7 @@ class RowReader:
                 raise Refused("This line names a meter, so it is no call.", field=column)
         meter = self._meters.get(row.meter)
         if meter is None:
-            raise Refused(f"There is no meter “{row.meter}”.", rule="USE-2", field="meter")
+            raise Refused(f"There is no meter “{row.meter[:_SHOWN]}”.", rule="USE-2", field="meter")
         if meter.is_call:
             raise Refused(
                 "Which meter a call is on follows from its numbers: give from, to and seconds instead.",
@@ -152,7 +159,9 @@ class RowReader:
         if row.subscription:
             subscription = known.subscriptions.get(row.subscription)
             if subscription is None:
-                raise Refused(f"The account has no subscription “{row.subscription}”.", field="subscription")
+                raise Refused(
+                    f"The account has no subscription “{row.subscription[:_SHOWN]}”.", field="subscription"
+                )
         return NewUsage(known.account, row.id, row.meter, occurred_at, quantity, subscription, row.subject)
 
 
@@ -184,20 +193,21 @@ def _numbers(row: Row) -> Iterator[str]:
                 yield call_number(written)
 
 
-def _check_id(record_id: str) -> None:
-    if not record_id:
-        raise Refused("Each record needs an id of its own.", rule="USE-1", field="id")
-    if len(record_id) > _LONGEST_ID:
-        raise Refused(f"An id has at most {_LONGEST_ID} characters.", field="id")
+def _wrong_id(record_id: str) -> Refused:
+    if record_id:
+        return Refused(f"An id has at most {_LONGEST_ID} characters.", field="id")
+    return Refused("Each record needs an id of its own.", rule="USE-1", field="id")
 
 
 def _time(written: str) -> datetime:
     try:
         found = datetime.fromisoformat(written)
     except ValueError:
-        raise Refused(f"“{written}” is no time. Write it as 2026-02-03T14:05:00-05:00.", field="at") from None
+        raise Refused(
+            f"“{written[:_SHOWN]}” is no time. Write it as 2026-02-03T14:05:00-05:00.", field="at"
+        ) from None
     if found.tzinfo is None:
-        raise Refused(f"“{written}” has no offset from UTC, such as -05:00 or Z.", field="at")
+        raise Refused(f"“{written[:_SHOWN]}” has no offset from UTC, such as -05:00 or Z.", field="at")
     if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
         raise Refused(f"“{written}” is not of these years.", field="at")
     return found
@@ -237,9 +247,11 @@ def _whole(written: str, column: str, most: int) -> int:
     if written.isdecimal() and written.isascii():
         if len(written) < _MOST_DIGITS and (found := int(written)) <= most:
             return found
-        raise Refused(f"{written} is more than {most:,}, the most that a record can hold.", field=column)
+        raise Refused(
+            f"{written[:_SHOWN]} is more than {most:,}, the most that a record can hold.", field=column
+        )
     if not written:
         raise Refused(f"“{column}” is missing.", field=column)
     if written[0] == "-" and written[1:].isdecimal():
-        raise Refused(f"{written} is below zero.", field=column)
-    raise Refused(f"“{written}” is not a whole number.", field=column)
+        raise Refused(f"{written[:_SHOWN]} is below zero.", field=column)
+    raise Refused(f"“{written[:_SHOWN]}” is not a whole number.", field=column)
