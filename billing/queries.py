@@ -367,9 +367,11 @@ class LedgerGroup(NamedTuple):
 
 
 def ledger_groups(
-    account: Account, last_bdom_on: date | None, *, licences: bool = False
+    account: Account, last_bdom_on: date | None, *, licences: bool = False, own: bool = False
 ) -> list[LedgerGroup]:
     """The open charges that no invoice has billed yet, with `licences` also all licences. One query.
+
+    With `own` those of subscriptions are left out.
 
     A charge has been billed when it had begun, and was known to, before the last BDOM (BIL-7).
     """
@@ -381,6 +383,8 @@ def ledger_groups(
         wanted |= Q(state=ChargeState.BILLING, start_recorded_on__gte=last_bdom_on)
     if licences:
         wanted |= Q(product__is_licence=True)
+    if own:
+        wanted &= Q(subscription=None)
     rows = (
         Charge.objects.filter(wanted, account=account, ended_on=None)
         .exclude(state=ChargeState.ENDED)

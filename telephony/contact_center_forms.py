@@ -16,6 +16,7 @@ from telephony.models import Edition, NumberKind
 USER_ACTIONS: Final = {"assign": "Assign Contact Center", "unassign": "Unassign"}
 WITH: Final = "with"
 WITHOUT: Final = "without"
+BARRED: Final = "barred"
 _QUANTITY: Final = f"Enter a whole number from 1 to {MOST_UNITS:,}."
 
 
@@ -83,7 +84,12 @@ class ContactCenterUserFilter(forms.Form):
     contact_center = forms.ChoiceField(
         label="Contact Center",
         required=False,
-        choices=[("", "With and without"), (WITH, "With Contact Center"), (WITHOUT, "Without")],
+        choices=[
+            ("", "With and without"),
+            (WITH, "With Contact Center"),
+            (BARRED, "With it, but no access"),
+            (WITHOUT, "Without"),
+        ],
     )
 
 

@@ -23,13 +23,16 @@ from billing.forms import LicenceForm
 from billing.gather import decimals_of
 from billing.licences import (
     Holding,
+    Stock,
     add_licences,
     holdings,
     remove_licences,
+    stock_of,
 )
-from billing.models import BillingSchedule, Charge, Delay, Product
+from billing.models import BillingSchedule, Charge, Delay, Product, Subscription
 from billing.preview import Cost, cost_of
 from billing.views.places import place
+from billing.views.user_licences import standing
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
@@ -57,16 +60,17 @@ class LicenceRow:
 @require_safe
 @account_page()
 def licences(request: AccountRequest) -> HttpResponse:
-    """The account's licences by product: how many, since when, and when billing begins."""
+    """The account's own licences by product: how many, since when, and when billing begins; then subscriptions'."""
     account = request.account
+    stock = stock_of(account)
     schedule = BillingSchedule.objects.get(account=account)
     groups = [
         group
-        for group in queries.ledger_groups(account, schedule.last_bdom_on, licences=True)
+        for group in queries.ledger_groups(account, schedule.last_bdom_on, licences=True, own=True)
         if group.is_licence
     ]
     pending = queries.not_billed_yet(account, schedule, groups)
-    rows = [_row(holding, groups, pending, account.currency) for holding in holdings(account)]
+    rows = [_row(holding, groups, pending, account.currency) for holding in stock.own]
     on_sale = prices_on([row.holding.product.pk for row in rows], account, request.today)
     context = {
         "rows": [row for row in rows if row.holding.bought],
@@ -77,8 +81,18 @@ def licences(request: AccountRequest) -> HttpResponse:
         ],
         "has_free": any(row.holding.free for row in rows),
         "monthly": sum((row.monthly for row in rows), Decimal(0)),
+        "of_subscriptions": _of_subscriptions(request, stock),
     }
     return render(request, "billing/licences.html", context)
+
+
+def _of_subscriptions(request: AccountRequest, stock: Stock) -> list[tuple[Subscription, Holding, str, str]]:
+    """The licences of each subscription, with how it stands; of ended ones what people still hold."""
+    return [
+        (subscription, holding, *standing(subscription, request.today))
+        for subscription in Subscription.objects.filter(pk__in=list(stock.of_subscriptions))
+        for holding in stock.of_subscriptions[subscription.pk]
+    ]
 
 
 def _row(

@@ -20,7 +20,7 @@ from telephony.contact_center import (
     remove_items,
 )
 from telephony.contact_center_forms import ItemForm, StorageForm
-from telephony.contact_center_queries import Item, Subscription, assigned_users, subscription_of
+from telephony.contact_center_queries import Item, Subscription, own_assigned, subscription_of
 from telephony.queries import Choice
 from telephony.views.choosing import Group, is_preview
 from telephony.views.contact_center import FORM, installed_page, kept_data, tabs_of
@@ -49,7 +49,7 @@ def subscription(request: AccountRequest, contact_center: ContactCenter) -> Http
         "tabs": tabs_of(request, "contact-center-subscription"),
         "subscription": found,
         "shelves": [("Channels", "channel", found.channels), ("Add-ons", "add-on", found.addons)],
-        "assigned": assigned_users(contact_center),
+        "assigned": own_assigned(contact_center),
         "bought": sum(item.held for item in found.licences),
         "most_licences": MOST_LICENCES,
     }

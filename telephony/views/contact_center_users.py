@@ -16,13 +16,20 @@ from accounts.paging import chosen_order, page_of
 from accounts.refusals import Refused
 from accounts.trail import Actor
 from telephony.contact_center_forms import (
+    BARRED,
     USER_ACTIONS,
     WITH,
+    WITHOUT,
     ContactCenterNumberFilter,
     ContactCenterUserFilter,
     UsersForm,
 )
-from telephony.contact_center_queries import assigned_users, contact_center_users, subscription_of
+from telephony.contact_center_queries import (
+    accesses,
+    assigned_users,
+    bought_licences,
+    contact_center_users,
+)
 from telephony.contact_center_users import assign_users, unassign_users
 from telephony.models import NumberState
 from telephony.queries import account_numbers, token_of, with_costs
@@ -64,10 +71,14 @@ def users(request: AccountRequest, contact_center: ContactCenter) -> HttpRespons
     asked = filters_of(filters)
     wanted = asked["contact_center"]
     found = contact_center_users(
-        contact_center, search=asked["q"] or "", has_it=wanted == WITH if wanted else None
+        contact_center,
+        search=asked["q"] or "",
+        has_it=wanted == WITH if wanted in (WITH, WITHOUT) else None,
+        barred_on=request.today if wanted == BARRED else None,
     )
     order = chosen_order(request.GET, USER_ORDERS, default="name")
     page = page_of(found, order=order, query=request.GET)
+    given = accesses(contact_center, page.rows, request.today)
     context = {
         "contact_center": contact_center,
         "tabs": tabs_of(request, "contact-center-users"),
@@ -76,6 +87,7 @@ def users(request: AccountRequest, contact_center: ContactCenter) -> HttpRespons
         "rows": [
             (
                 end_user,
+                given.get(end_user.pk),
                 [
                     ("action", "unassign" if vars(end_user)["since"] else "assign"),
                     ("selected", end_user.pk),
@@ -88,7 +100,7 @@ def users(request: AccountRequest, contact_center: ContactCenter) -> HttpRespons
         "chosen": chosen,
         "refusal": refusal,
         "assigned": assigned_users(contact_center),
-        "bought": sum(item.held for item in subscription_of(contact_center, request.today).licences),
+        "bought": bought_licences(contact_center),
         "bulk_actions": [
             {"value": value, "label": label, "kind": "plain"} for value, label in USER_ACTIONS.items()
         ],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 from django.http.response import HttpResponseBase
@@ -330,3 +331,23 @@ def test_while_the_contact_center_is_set_up_it_is_assigned_without_limit(
     activate(contact_center, reason="Set up", actor=TESTS, at=AT)
     ((_, _, _, options, _),) = owner_client.get(edit(third, "contact-center")).context["rows"]
     assert [(one.value, one.is_open) for one in options] == [("none", True), ("own", False)]
+
+
+def test_the_page_of_licences_counts_each_in_one_place(
+    account: Account, person: EndUser, sales: Subscription, owner_client: Client, opens_cheaply: OpensCheaply
+) -> None:
+    """LIC-1, SUB-10: the account's own above, with their sum a month; a subscription's below."""
+    add_licences(account, Product.objects.get(pk=UC), 2, actor=TESTS, at=AT)
+    give(person, UC, sales)
+    context = owner_client.get("/a/acme/licences/").context
+    (own,) = context["rows"]
+    assert (own.holding.bought, own.holding.assigned, own.monthly) == (2, 0, Decimal("59.98"))
+    assert sum(row.units for row in own.waiting) == 2
+    assert [
+        (one.name, held.product.pk, held.bought, held.assigned)
+        for one, held, _, _ in context["of_subscriptions"]
+    ] == [
+        ("Sales", UC, 1, 1),
+        ("Sales", PRO, 2, 0),
+    ]
+    opens_cheaply(owner_client, "/a/acme/licences/")

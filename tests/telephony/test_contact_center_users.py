@@ -1,18 +1,21 @@
 """Contact Center for people, and the numbers that ring there (ONB-4)."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.http.response import HttpResponseBase
 from django.test import Client
 
 from accounts.models import Account, EndUser
-from billing.licences import add_licences
+from billing.licences import add_licences, assign_licence
 from billing.models import LicenceAssignment, Product
+from billing.subscriptions import end_subscription
 from telephony.contact_center import activate, install
 from telephony.models import ContactCenter, Edition, Number
 from telephony.numbers import assign_number
 from tests import factories
+from tests.billing.subscribed import PRO, subscribe
 from tests.factories import AT, TESTS
 from tests.telephony.conftest import Snapshot, bought, fresh, page, text
 
@@ -92,7 +95,7 @@ def test_filters(
 ) -> None:
     client.post(page("contact-center-users"), {"action": "assign", "selected": keys(people[1])})
     rows = client.get(page("contact-center-users"), filters).context["rows"]
-    assert {end_user.name for end_user, _ in rows} == names
+    assert {end_user.name for end_user, _, _ in rows} == names
 
 
 @pytest.mark.parametrize(
@@ -174,3 +177,23 @@ class TestNumbers:
         assert not client.get(page("contact-center-numbers")).context["rows"]
         assign_number(fresh(number), to=pro.service, actor=TESTS, at=AT)
         assert client.get(page("contact-center-numbers")).context["rows"]
+
+
+def test_tells_whose_subscription_gives_no_access(
+    client: Client, account: Account, pro: ContactCenter, people: list[EndUser], opens_cheaply: Opens
+) -> None:
+    """SUB-8: the assignment counts, not the tenant; licences of subscriptions are counted among what there is."""
+    term = subscribe(account, "Sales", AT.date(), AT.date() + timedelta(days=90), {PRO: 2})
+    product = Product.objects.get(pk=PRO)
+    assign_licence(people[0], product, subscription=term, actor=TESTS, at=AT)
+    assign_licence(people[1], product, actor=TESTS, at=AT)
+    address = page("contact-center-users")
+    shown = client.get(address)
+    assert "No access" not in text(shown)
+    assert (shown.context["assigned"], shown.context["bought"]) == (2, 2)
+    end_subscription(term, actor=TESTS, at=AT)
+    shown = opens_cheaply(client, address)
+    assert text(shown).count("No access: subscription Sales ended on") == 1
+    barred = client.get(f"{address}?contact_center=barred").context["page"].rows
+    assert [end_user.name for end_user in barred] == ["Person 0"]
+    assert client.get(page("contact-center-subscription")).context["assigned"] == 1
