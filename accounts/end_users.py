@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -12,6 +13,18 @@ from accounts.refusals import Refused
 from accounts.trail import Actor, record
 
 FIELDS = ("name", "email", "extension", "department", "location")
+
+# Called before an end user is removed, in the transaction in which it happens: rooms above take back what
+# they have given.
+Listener = Callable[[EndUser, Actor, datetime], None]
+_when_retired: list[Listener] = []
+
+
+def when_retired(listener: Listener) -> Listener:
+    """Register what has to happen when an end user is removed."""
+    if listener not in _when_retired:
+        _when_retired.append(listener)
+    return listener
 
 
 def add_end_user(
@@ -95,6 +108,8 @@ def retire_end_user(end_user: EndUser, *, actor: Actor, at: datetime) -> EndUser
     """
     with transaction.atomic():
         end_user = _locked(end_user)
+        for listener in _when_retired:
+            listener(end_user, actor, at)
         end_user.removed_on = end_user.account.local_date(at)
         free_extension(end_user)
         end_user.save(update_fields=["removed_on"])

@@ -112,6 +112,17 @@ TOPICS: tuple[Topic, ...] = (
         ),
     ),
     Topic(
+        "devices",
+        "Devices",
+        "Phones: who has which, what makes one active, and how it gets going.",
+        (
+            Section("ORD-6", "Devices, and when one is active"),
+            Section("assign-device", "Assigning a device"),
+            Section("replace-device", "Swapping, replacing and retiring"),
+            Section("phones", "How a phone gets going"),
+        ),
+    ),
+    Topic(
         "contact-center",
         "Contact Center",
         "Installing it, setting it up in onboarding mode, going live, and what is billed from when.",
@@ -220,6 +231,7 @@ TOPICS: tuple[Topic, ...] = (
             Section("complimentary", "Complimentary"),
             Section("contact-center", "Contact Center"),
             Section("credit", "Credit"),
+            Section("device", "Device"),
             Section("end-user", "End user"),
             Section("included-number", "Included number"),
             Section("ledger", "Ledger"),

@@ -120,6 +120,7 @@ ACCOUNT_SECTIONS = (
         ALL_BUT_BILLING,
     ),
     Section(_("Usage"), "chart-column", "billing:usage", ("billing:usage",), EVERY_ROLE),
+    Section(_("Devices"), "phone", "hardware:devices", ("hardware:device",), ALL_BUT_BILLING),
     Section(_("Billing"), "receipt-text", "billing:overview", ("billing:",), EVERY_ROLE),
     Section(
         _("Administrators"),

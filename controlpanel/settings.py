@@ -152,6 +152,10 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 USAGE_FOLDER: Path = env.path("USAGE_FOLDER", DATA_DIR / "usage" / "incoming")
 
+# Phones: where those of a brand register that has no SIP server of its own, as host or host:port.
+
+SIP_SERVER = env.str("SIP_SERVER", "sip.example.com:5061")
+
 # Tasks
 
 CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = environment.broker(

@@ -29,6 +29,8 @@ urlpatterns = [
     path("a/<slug:account>/search/", search.search, name="search"),
     path("", include("billing.urls")),
     path("a/<slug:account>/", include("telephony.urls")),
+    path("a/<slug:account>/", include("hardware.urls")),
+    path("", include("hardware.provision_urls")),
     path("healthz", healthz, name="healthz"),
     path("theme/", branding.theme, name="theme"),
     path("brand/<slug:slug>.css", branding.stylesheet, name="brand-css"),

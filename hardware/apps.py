@@ -12,6 +12,8 @@ class HardwareConfig(AppConfig):
     label = "hardware"
 
     def ready(self) -> None:
-        """Tell billing who provides hardware, and the simulator its events."""
+        """Tell billing who provides hardware, accounts and telephony who has it, and the simulator its events."""
         import_module("hardware.shipments")
+        import_module("hardware.devices")
+        import_module("hardware.presence")
         import_module("hardware.stories")

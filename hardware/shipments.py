@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from billing.charges import open_ledger
 from billing.models import Family, Order, OrderLine
 from billing.orders import fulfils, locked_line, ship_units, waits_for_shipment
 from billing.quotes import ships
+from hardware.macs import check_is_phone, check_unknown, written_mac
 from hardware.models import Device, Shipment, ShippedUnits
 
 fulfils(Family.HARDWARE)(waits_for_shipment)
@@ -94,16 +94,6 @@ def ship_all(order: Order, actor: Actor, at: datetime) -> None:
         ship(order, parcels, actor=actor, at=at)
 
 
-def written_mac(typed: str) -> str:
-    """A MAC address as the panel writes it: 00:15:65:A1:B2:C3. Raises Refused where it is none."""
-    digits = re.sub(r"[\s:.\-]", "", typed).upper()
-    if not re.fullmatch(r"[0-9A-F]{12}", digits, re.ASCII) or digits in ("0" * 12, "F" * 12):
-        raise Refused(
-            f"“{typed}” is not a MAC address. Use a form like 00:15:65:A1:B2:C3.", rule="ORD-6", field="mac"
-        )
-    return ":".join(digits[place : place + 2] for place in range(0, 12, 2))
-
-
 def _make_devices(units: ShippedUnits, parcel: Parcel, order: Order) -> None:
     if len(parcel.units) > parcel.quantity:
         raise Refused(
@@ -111,16 +101,10 @@ def _make_devices(units: ShippedUnits, parcel: Parcel, order: Order) -> None:
             rule="ORD-6",
             field="mac",
         )
+    if parcel.units:
+        check_is_phone(parcel.line.product)
     macs = [written_mac(unit.mac) for unit in parcel.units]
-    twice = {mac for mac in macs if macs.count(mac) > 1}
-    known = twice | set(Device.objects.filter(mac__in=macs).values_list("mac", flat=True))
-    if known:
-        raise Refused(
-            f"{', '.join(sorted(known))} {'is' if len(known) == 1 else 'are'} a device already, or given twice. "
-            "Nothing was changed.",
-            rule="ORD-6",
-            field="mac",
-        )
+    check_unknown(macs)
     Device.objects.bulk_create(
         Device(
             account=order.account,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from accounts.extensions import free_extension, set_extension
@@ -15,6 +16,18 @@ from telephony.numbers import park_in
 
 # A contact center is installed, not added here.
 ADDABLE = tuple(kind for kind in ServiceKind if kind != ServiceKind.CONTACT_CENTER)
+
+# Called before a service is removed, in the transaction in which it happens: rooms above take back what they
+# have given.
+Listener = Callable[[Service, Actor, datetime], None]
+_when_removed: list[Listener] = []
+
+
+def when_removed(listener: Listener) -> Listener:
+    """Register what has to happen when a service is removed."""
+    if listener not in _when_removed:
+        _when_removed.append(listener)
+    return listener
 
 
 def add_service(
@@ -70,6 +83,8 @@ def remove_service(service: Service, *, actor: Actor, at: datetime) -> None:
             raise Refused(f"{service.name} was removed already. Nothing was changed.")
         if service.kind == ServiceKind.CONTACT_CENTER:
             raise Refused("The contact center cannot be removed here.")
+        for listener in _when_removed:
+            listener(service, actor, at)
         # A number that is parked changes which of those left is included; with all of them going,
         # the order from the latest on spares the ledger moves that the next would undo.
         for number in reversed(numbers_of(service)):

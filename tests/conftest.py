@@ -129,6 +129,7 @@ def _what_migrations_loaded(request: pytest.FixtureRequest) -> None:
         import_module("billing.migrations.0010_meters").load(apps, None)
         import_module("billing.migrations.0012_sell_hardware").sell(apps, None)
         import_module("billing.migrations.0013_quotes").offer_shipping(apps, None)
+        import_module("hardware.migrations.0003_phone_families").load(apps, None)
         import_module("accounts.migrations.0002_staff_groups").make(apps, None)
 
 

@@ -23,6 +23,7 @@ from django.db import transaction
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from pytest_django import DjangoAssertNumQueries, DjangoDbBlocker
@@ -45,6 +46,9 @@ from accounts.permissions import FINANCE, ONBOARDING, STAFF_GROUPS, SUPPORT
 from billing.invoicing import bill_due, start_run
 from billing.licences import add_licences, assign_licence
 from billing.models import Invoice, InvoiceRun, Product, Subscription, UsageImport
+from hardware.devices import add_device, assign_device
+from hardware.models import Device
+from hardware.provisioning import check_in, secret_of
 from telephony.contact_center import add_items, install
 from telephony.models import Edition, Number, Service, ServiceKind
 from telephony.numbers import add_number, assign_number
@@ -250,6 +254,21 @@ PAGES: dict[str, Page] = {
     "telephony:contact-center-users": replace(for_members(), writers=ADMINS),
     "telephony:contact-center-numbers": for_members(),
     "telephony:contact-center-toll-free": replace(for_members(), writers=ADMINS),
+    "hardware:devices": for_members(),
+    "hardware:devices-csv": for_members(),
+    "hardware:device": for_members(pk="device.pk"),
+    "hardware:device-assign-to": replace(form(), query="to=end-user:{0.end_user.pk}"),
+    "hardware:device-assign": form(pk="device.pk"),
+    "hardware:device-location": form(pk="device.pk"),
+    "hardware:device-swap": form(pk="device.pk"),
+    "hardware:device-replace": form(pk="device.pk"),
+    "hardware:device-unassign": form(pk="device.pk"),
+    "hardware:device-secret": form(pk="device.pk"),
+    "hardware:device-retire": form(pk="device.pk"),
+    "provision:file": replace(open_to_all(mac="mac"), query="key={0.secret}"),
+    "provision:line": replace(open_to_all(mac="conference_mac"), query="key={0.conference_secret}"),
+    "provision:file-by-secret": open_to_all(mac="mac", secret="secret"),
+    "provision:line-by-secret": open_to_all(mac="conference_mac", secret="conference_secret"),
     "finance:invoices": for_staff(FINANCE),
     "finance:invoices-csv": for_staff(FINANCE),
     "finance:lines-csv": for_staff(FINANCE),
@@ -309,6 +328,8 @@ class Side:
     service: Service
     subscription: Subscription
     mail: OutgoingMail
+    device: Device
+    conference: Device
     usage_import: UsageImport
     invoice: Invoice = field(init=False)
     run: InvoiceRun = field(init=False)
@@ -316,6 +337,26 @@ class Side:
     meter: str = "domestic-local"
     looked_at_by: str = "number"
     digest: str = "0" * 64
+
+    @property
+    def mac(self) -> str:
+        """A device's MAC as its phone writes it."""
+        return self.device.mac.replace(":", "").lower()
+
+    @property
+    def secret(self) -> str:
+        """With which that phone comes."""
+        return secret_of(self.device)
+
+    @property
+    def conference_mac(self) -> str:
+        """The MAC of a phone of the other family."""
+        return self.conference.mac.replace(":", "").lower()
+
+    @property
+    def conference_secret(self) -> str:
+        """With which that one comes."""
+        return secret_of(self.conference)
 
     @property
     def invited_key(self) -> str:
@@ -367,10 +408,27 @@ def side(brand: Brand, slug: str, place: int) -> Side:
             account, f"Term of {slug}", AT.date(), AT.date() + timedelta(days=300), {product.pk: 1}
         ),
         mail=queue_mail(account, "contact-center-activated", [f"owner@{slug}.example"], {}, at=AT)[0],
+        device=phone(end_user, "phone-desk-basic", f"00:15:65:00:00:0{place}"),
+        conference=phone(end_user, "phone-conference", f"00:04:F2:00:00:0{place}"),
         usage_import=UsageImport.objects.create(
             name="calls.csv", size=1, source=UsageImport.Source.COMMAND, by="tests", created_at=AT
         ),
     )
+
+
+def phone(end_user: EndUser, product: str, mac: str) -> Device:
+    """A device of an end user. Its check-in lies ahead, so that another one within the test is not written."""
+    account = end_user.account
+    device = assign_device(
+        add_device(account, Product.objects.get(pk=product), mac, actor=TESTS, at=AT),
+        to=end_user,
+        location=factories.LocationFactory(account=account),
+        is_acknowledged=True,
+        actor=TESTS,
+        at=AT,
+    )
+    check_in(device, starts=True, at=timezone.now() + timedelta(days=1))
+    return device
 
 
 def bill(*sides: Side) -> None:

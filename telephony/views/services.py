@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -55,6 +56,17 @@ KINDS: Final = {
     ServiceKind.HUNT_GROUP: "Rings several people, one after the other or all at once.",
 }
 CHUNK: Final = 500
+
+# What rooms above show on a service's page, below its own: markup, "" for nothing.
+Section = Callable[[AccountRequest, Service], str]
+_sections: list[Section] = []
+
+
+def register_section(section: Section) -> Section:
+    """Have a part of a service's page drawn by a room above."""
+    if section not in _sections:
+        _sections.append(section)
+    return section
 
 
 def own_service(request: AccountRequest, pk: int) -> Service:
@@ -125,6 +137,7 @@ def service(request: AccountRequest, pk: int) -> HttpResponse:
         "numbers": holder_numbers(found, request.today),
         "assign_url": f"{assign}?to={token_of(found)}",
         "may_remove": found.kind in ADDABLE,
+        "sections": [section(request, found) for section in _sections],
     }
     return render(request, "telephony/service.html", context)
 

@@ -8,8 +8,9 @@ from accounts.models import Account
 from accounts.refusals import Refused
 from billing.models import Charge, InvoiceLine, OrderLine, OrderLineState, OrderState
 from billing.orders import cancel_units, place_order
+from hardware.macs import written_mac
 from hardware.models import Device, Shipment
-from hardware.shipments import Parcel, Unit, ship, written_mac
+from hardware.shipments import Parcel, Unit, ship
 from tests.billing.engine_facts import day
 from tests.billing.world import an_account, bill, lines_to_come, on, price, product, trail_of
 
