@@ -155,6 +155,8 @@ TOPICS: tuple[Topic, ...] = (
             Section("SUB-5", "Usage by subscription"),
             Section("SUB-6", "Overage of agents and IVR ports"),
             Section("SUB-7", "Overage of AI and outbound IVR"),
+            Section("SUB-8", "Who has access, and what happens at an end"),
+            Section("SUB-9", "Choosing the subscription of a licence"),
             Section("SUB-10", "What a subscription costs"),
         ),
     ),
