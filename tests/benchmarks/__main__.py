@@ -24,13 +24,15 @@ def main() -> None:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlpanel.settings")
         _make_database(server.url)
         print(server.description)
-        from tests.benchmarks import invoice_run, usage_import
+        from tests.benchmarks import invoice_run, usage_import, usage_run
 
         if asked.only in (None, "run"):
             for accounts in asked.accounts:
                 print(invoice_run.measure(accounts, asked.repeats), flush=True)
         if asked.only in (None, "import"):
             print(usage_import.measure(asked.records, max(asked.accounts), asked.repeats), flush=True)
+        if asked.only in (None, "usage"):
+            print(usage_run.measure(max(asked.accounts), asked.repeats), flush=True)
 
 
 def _make_database(url: str) -> None:
