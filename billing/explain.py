@@ -42,6 +42,7 @@ SECTION_LABELS: Final[Mapping[str, str]] = {
     Section.TAX: "Taxes",
 }
 _E164: Final = re.compile(r"^\+[1-9]\d{4,14}$")
+_LARGE: Final = re.compile(r"(?<![\d.+-])\d{4,9}(?![\d-])")
 
 
 # --- words -----------------------------------------------------------------------------------
@@ -104,6 +105,11 @@ def quantity_words(quantity: int | Decimal) -> str:
     return _figure(Decimal(quantity), max(0, -exponent) if isinstance(exponent, int) else 0)
 
 
+def figures_words(sentence: str) -> str:
+    """A sentence with its large numbers as people write them: 1397 min as 1,397 min. Dates and prefixes stay."""
+    return _LARGE.sub(lambda found: _figure(Decimal(found[0]), 0), sentence)
+
+
 def unit_price_words(price: Decimal, decimals: int) -> str:
     """A unit price with all the decimals it has, at least the currency's (BIL-4), without a sign for the currency."""
     exponent = price.normalize().as_tuple().exponent
@@ -160,15 +166,20 @@ ChargesUrl = Callable[[InvoiceLine], str]
 
 def _line(line: InvoiceLine, decimals: int, trace: Trace | None, url: str) -> dict[str, Any]:
     dates = days_words(line.starts_on, line.ends_on)
+    # Lines of usage differ in little else: how much, how many calls, where to.
+    is_usage = line.section == Section.USAGE
+    why = figures_words(line.why) if is_usage else line.why
     return {
         "description": describe(line),
-        "dates": " · ".join(filter(None, (dates, label_words(line.holder), line.subscription))),
+        "dates": " · ".join(
+            filter(None, (dates, why if is_usage else "", label_words(line.holder), line.subscription))
+        ),
         "quantity": quantity_words(line.quantity),
         "unit_price": line.unit_price,
         "amount": line.amount,
         "why": {
             "formula": formula(line, decimals),
-            "reason": line.why[:1].upper() + line.why[1:],
+            "reason": why[:1].upper() + why[1:],
             "rule": line.rule,
             "who": trace.words if trace else "",
             "at": _at(trace),

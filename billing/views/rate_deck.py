@@ -55,6 +55,7 @@ LABELS: Final = {
     Kind.SAME: ("Known already", "neutral"),
     Kind.REFUSED: ("Refused", "bad"),
 }
+ALL: Final = "all"
 KEPT: Final = timedelta(days=1)
 """A file that nobody imports is kept so long."""
 _KNOWN_FILES: Final = "rate-decks"
@@ -138,7 +139,7 @@ def review(request: StaffRequest, digest: str) -> HttpResponse:
         context: dict[str, Any] = {"name": name, "refusal": refusal, "deck": None}
         return render(request, "finance/rate_deck_review.html", context, status=400)
     counts = judged.counts
-    kind = request.GET.get("kind", "")
+    kind = request.GET.get("kind") or (Kind.REFUSED if judged.refused else "")
     if kind not in set(Kind):
         kind = ""
     shown = [each for each in judged.verdicts if not kind or each.kind == kind]
@@ -150,7 +151,7 @@ def review(request: StaffRequest, digest: str) -> HttpResponse:
         "kinds": [
             {
                 "label": label,
-                "url": f"?kind={one}" if one else "?",
+                "url": f"?kind={one or ALL}",
                 "is_active": one == kind,
                 "count": counts.get(one, 0) if one else len(judged.verdicts),
             }

@@ -183,10 +183,11 @@ class TestImport:
 
     def test_refused_rows_are_listed_with_their_reasons_and_as_a_file(self, finance: Client) -> None:
         review = send(finance, UK, "+49,Germany,free,USD,2026-03-05,,\n")
-        page = text(finance.get(f"{review}?kind=refused"))
+        page = text(finance.get(review))
         assert "These rates cannot be imported" in page
         assert "“free” is not an amount" in page
         assert "United Kingdom" not in page
+        assert "United Kingdom" in text(finance.get(f"{review}?kind=all"))
         rows = text(finance.get(f"{review}rows.csv?kind=refused")).splitlines()
         assert rows[0].endswith("line,verdict,field,reason")
         assert rows[1].startswith("+49,Germany,free,USD,2026-03-05,,,3,refused,per_unit,")

@@ -12,11 +12,12 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import Account, AuditEntry
 from accounts.refusals import Refused
+from billing.explain import figures_words
 from billing.models import Meter, MeterRate, UsageRecord
 from billing.rates import NewRate, amount_text, open_records, read_amount, rerate_open, set_rate, standings
 from billing.tasks import rerate
 from billing.usage import record_usage
-from tests.factories import AT, TESTS, AccountFactory, BrandFactory
+from tests.factories import AT, TESTS, AccountFactory, BrandFactory, staff
 
 pytestmark = pytest.mark.django_db
 
@@ -159,7 +160,6 @@ class TestAnew:
     def test_the_workers_task_does_it_for_the_person_who_asked(self) -> None:
         account = AccountFactory()
         record = messages_of(account)
-        from tests.factories import staff
 
         person = staff("Finance")
         set_rate(messages(), a_rate("0.5"), **WHO)
@@ -192,3 +192,16 @@ class TestCommand:
         with pytest.raises(CommandError, match=r"Nothing was changed\.") as error:
             call_command("rerate", *words)
         assert error.value.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        ("1397 min in 12345 calls to +44, +18765", "1,397 min in 12,345 calls to +44, +18765"),
+        ("9 on 2026-11-15, 0 included", "9 on 2026-11-15, 0 included"),
+        ("tf-500: 1500.1234 min used, 500 included", "tf-500: 1,500.1234 min used, 500 included"),
+        ("7-day delay from 2026-01-10", "7-day delay from 2026-01-10"),
+    ],
+)
+def test_large_numbers_of_a_lines_reason_are_written_as_people_do(sentence: str, shown: str) -> None:
+    assert figures_words(sentence) == shown
