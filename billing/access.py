@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from django.db.models import Count, Model, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet, Subquery
 
 from accounts.models import Account, EndUser, User
 from billing.models import LicenceAssignment, Subscription
@@ -98,38 +98,46 @@ class Ending:
         return self.left <= 0
 
 
-def ending(account: Account, today: date) -> QuerySet[Subscription]:
+def endings_of(account: Account, today: date) -> list[Ending]:
     """The subscriptions of which something is to be said: they end within 30 days, or ended with people on.
 
-    The soonest first; each carries `people`.
+    The soonest first. One query.
     """
-    found = Subscription.objects.filter(
-        tenancy=account.pk, starts_on__lte=today, ends_on__lte=today + SOON
-    ).annotate(people=people_on())
-    return found.filter(Q(ends_on__gt=today) | Q(people__gt=0)).order_by("ends_on", "pk")
-
-
-def endings_of(account: Account, today: date) -> list[Ending]:
-    """What is to be said of all of them. One query."""
-    rows = ending(account, today).values_list("pk", "name", "ends_on", "people")
+    rows = _ending(account, today).annotate(people=people_on()).values_list("pk", "name", "ends_on", "people")
     return [Ending(key, name, on, (on - today).days, people) for key, name, on, people in rows]
 
 
 def first_ending(account: Account, today: date) -> dict[str, Subquery]:
-    """The soonest of them, as annotations of whatever a page asks anyway: it costs no query of its own."""
-    found = ending(account, today)
+    """The soonest of them and how many there are, as annotations of whatever a page asks anyway."""
+    found = _ending(account, today)
+    counted = found.order_by().values("tenancy").annotate(count=Count("pk")).values("count")
+    first = found.annotate(people=people_on())
     return {
-        f"ending_{name}": Subquery(found.values(name)[:1]) for name in ("pk", "name", "ends_on", "people")
+        "ending_count": Subquery(counted),
+        **{
+            f"ending_{name}": Subquery(first.values(name)[:1]) for name in ("pk", "name", "ends_on", "people")
+        },
     }
 
 
-def told_by(row: Model | None, today: date) -> list[Ending]:
-    """What a row that carries `first_ending` says: the soonest, or nothing."""
+def told_by(row: Model | None, today: date) -> tuple[list[Ending], int]:
+    """What a row that carries `first_ending` says: the soonest, or nothing, and how many there are beside it."""
     asked = {} if row is None else vars(row)
     if asked.get("ending_pk") is None:
-        return []
+        return [], 0
     on: date = asked["ending_ends_on"]
-    return [Ending(asked["ending_pk"], asked["ending_name"], on, (on - today).days, asked["ending_people"])]
+    first = Ending(asked["ending_pk"], asked["ending_name"], on, (on - today).days, asked["ending_people"])
+    return [first], asked["ending_count"] - 1
+
+
+def _ending(account: Account, today: date) -> QuerySet[Subscription]:
+    held = LicenceAssignment.objects.filter(subscription=OuterRef("pk"), unassigned_on=None)
+    return Subscription.objects.filter(
+        Q(ends_on__gt=today) | Exists(held),
+        tenancy=account.pk,
+        starts_on__lte=today,
+        ends_on__lte=today + SOON,
+    ).order_by("ends_on", "pk")
 
 
 def people_on() -> Count:

@@ -255,8 +255,9 @@ def _needs(
             if single
             else _place(request, "billing:invoices", "?state=overdue"),
         )
-    for ending in told_by(schedule, request.today):
-        yield _ending(request, ending)
+    endings, more = told_by(schedule, request.today)
+    for ending in endings:
+        yield _ending(request, ending, more)
     soon = [row for row in waiting if row.begins_on is not None and row.begins_on <= request.today + SOON]
     numbers = [row for row in soon if row.basis == PARKED]
     if numbers:
@@ -292,21 +293,23 @@ def _needs(
         )
 
 
-def _ending(request: AccountRequest, ending: Ending) -> Need:
-    """A subscription that ends, or has ended with people on it (SUB-8)."""
+def _ending(request: AccountRequest, ending: Ending, more: int) -> Need:
+    """A subscription that ends, or has ended with people on it, and how many `more` do (SUB-8)."""
     users = f"{ending.people:,} user{'' if ending.people == 1 else 's'}"
     url = _place(request, "billing:subscription-people", pk=str(ending.key))
+    words = "ends soon or has" if more == 1 else "end soon or have"
+    others = f" {more} more {words} ended." if more else ""
     if ending.has_ended:
         return Need(
             "user-x",
             "bad",
             f"{users} {'has' if ending.people == 1 else 'have'} no access",
-            f"Subscription {ending.name} ended on {explain.day_words(ending.ends_on)}. Move them to another.",
+            f"Subscription {ending.name} ended on {explain.day_words(ending.ends_on)}. Move them to another.{others}",
             url,
         )
     left = f"{ending.left} day{'' if ending.left == 1 else 's'}"
     lost = f"{users} will lose access. Move them to another." if ending.people else "Nobody loses access."
-    return Need("calendar-clock", "warn", f"Subscription {ending.name} ends in {left}", lost, url)
+    return Need("calendar-clock", "warn", f"Subscription {ending.name} ends in {left}", lost + others, url)
 
 
 def _first_ends(rows: Sequence[queries.Pending]) -> str:

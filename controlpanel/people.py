@@ -32,6 +32,7 @@ from billing.models import Charge, LicenceAssignment, Product
 from billing.views.user_licences import held_by, tabs_of
 from controlpanel.navigation import address
 from controlpanel.templatetags.ui import format_day, format_money, phone
+from hardware.queries import holder_devices
 from telephony.charging import NUMBER_PRODUCTS
 from telephony.end_users import edit_end_user, remove_end_user
 from telephony.models import Number, NumberHolding, NumberKind
@@ -109,6 +110,7 @@ class PeopleFilter(EndUserFilter):
 def end_users(request: AccountRequest) -> HttpResponse:
     """The account's end users, searched, filtered and sorted, with their licences and numbers."""
     licences = list(_licences().annotate(**first_ending(request.account, request.today)))
+    endings, more_endings = told_by(licences[0] if licences else None, request.today)
     form, found = _asked(request, licences)
     order = chosen_order(request.GET, ORDERS, default="name")
     page = page_of(found, order=order, query=request.GET)
@@ -116,7 +118,8 @@ def end_users(request: AccountRequest) -> HttpResponse:
         "form": form,
         "page": page,
         "people": list(_people(page.rows, request.today)),
-        "endings": told_by(licences[0] if licences else None, request.today),
+        "endings": endings,
+        "more_endings": more_endings,
         "is_filtered": any(filters_of(form).values()),
         "export_url": reverse("accounts:end-users-csv", kwargs={"account": request.account.slug}),
     }
@@ -170,6 +173,8 @@ def end_user(request: AccountRequest, pk: int) -> HttpResponse:
         "licences_url": address("billing:end-user-licences", account=slug, pk=str(pk)),
         "edit_url": address("billing:end-user-licences-edit", account=slug, pk=str(pk)),
         "assign_url": f"{address('telephony:number-assign-to', account=slug)}?to={token_of(found)}",
+        "devices": holder_devices(found),
+        "device_url": f"{address('hardware:device-assign-to', account=slug)}?to={token_of(found)}",
     }
     return render(request, "controlpanel/person.html", context)
 
@@ -243,6 +248,7 @@ def removal_of(request: AccountRequest, end_user: EndUser) -> list[str]:
             f"{names}: free for somebody else. Free licences go on being billed until they are given back."
         )
     sentences += _parking(request, list(Number.objects.filter(end_user=end_user).order_by("holding_id")))
+    sentences += [f"{row.device} stays yours, with nobody." for row in holder_devices(end_user)]
     if end_user.extension:
         sentences.append(f"Extension {end_user.extension} is free for somebody else.")
     sentences.append("Invoices and the activity keep the name.")

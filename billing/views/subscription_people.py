@@ -213,7 +213,10 @@ def _target(
         subscription=subscription,
         state=state,
         tone=tone,
-        free=[f"{free_of(there):,} of {needed.assigned:,} × {needed.product.name}" for needed, there in free],
+        free=[
+            f"{needed.assigned:,} × {needed.product.name} needed, {free_of(there):,} free"
+            for needed, there in free
+        ],
         missing=[
             Short(needed.product, short, _where_to_buy(request, subscription, needed.product, short))
             for needed, there in free

@@ -92,8 +92,8 @@ def test_says_what_is_free_and_what_is_missing_where(
     end_subscription(over, actor=TESTS, at=AT)
     targets = owner_client.get(page_of(ending)).context["targets"]
     assert [(one.subscription.name, one.is_open, list(one.free)) for one in targets] == [
-        ("Roomy", True, ["5 of 1 × UC licence", "5 of 2 × Contact Center Pro licence"]),
-        ("Small", False, ["0 of 1 × UC licence", "1 of 2 × Contact Center Pro licence"]),
+        ("Roomy", True, ["1 × UC licence needed, 5 free", "2 × Contact Center Pro licence needed, 5 free"]),
+        ("Small", False, ["1 × UC licence needed, 0 free", "2 × Contact Center Pro licence needed, 1 free"]),
     ]
     buy = f"/a/acme/subscriptions/{small.pk}/buy/?product={PRO}&quantity=1"
     assert [one.url for one in targets[1].missing][1] == buy

@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 from django.test import Client
 
 from accounts.models import Account, AuditEntry, EndUser, Role
+from billing.access import endings_of
 from billing.licences import add_licences, assign_licence, holds_licence
 from billing.models import LicenceAssignment, Product, Subscription
 from billing.subscriptions import end_subscription
@@ -138,6 +139,17 @@ class TestUsers:
         assert "1 user has no access." in text(owner_client, "/a/acme/users/")
         home = owner_client.get("/a/acme/").context["needs"]
         assert "1 user has no access" in [need.text for need in home]
+
+    def test_names_the_first_and_counts_the_others(
+        self, person: EndUser, account: Account, owner_client: Client
+    ) -> None:
+        for days in (9, 8, 25, 31):
+            subscribe(account, f"In {days}", TODAY, TODAY + timedelta(days=days), {PRO: 1})
+        give(person, PRO, Subscription.objects.get(name="In 25"))
+        page = text(owner_client, "/a/acme/users/")
+        assert "Subscription In 8 ends in 8 days" in page
+        assert '<a href="/a/acme/subscriptions/">2 more</a> end soon or have ended.' in page
+        assert [one.name for one in endings_of(account, TODAY)] == ["In 8", "In 9", "In 25"]
 
     def test_home_does_not_count_who_is_on_an_ended_subscription(
         self, person: EndUser, sales: Subscription, owner_client: Client
