@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
@@ -308,7 +309,7 @@ def decisive_day(days: Iterable[DayOfPeaks]) -> DayOfPeaks:
 
 def pool_of_named(meter: str, usage: Usage, period: Period, facts: Iterable[UsageFacts]) -> Pool:
     """The different agents of a period, and the highest daily total of commitments (SUB-6)."""
-    totals = {on: sum(_commitments(meter, usage, on).values()) for on in _days(period)}
+    totals = {on: sum(held.values()) for on, held in _committed_by_day(meter, usage, period).items()}
     highest = max(totals, key=lambda on: (totals[on], -on.toordinal()))
     return Pool(len({fact.subject for fact in facts}), totals[highest], highest)
 
@@ -333,7 +334,8 @@ def days_of_peaks(meter: str, usage: Usage, period: Period, facts: Iterable[Usag
             of = primary.id
         day = peaks[fact.on]
         day[of] = max(day.get(of, 0), fact.peak)
-    return [DayOfPeaks(on, peaks.get(on, {}), _commitments(meter, usage, on)) for on in _days(period)]
+    committed = _committed_by_day(meter, usage, period)
+    return [DayOfPeaks(on, peaks.get(on, {}), committed[on]) for on in committed]
 
 
 def _by_period_and_meter(
@@ -341,9 +343,14 @@ def _by_period_and_meter(
 ) -> Iterator[tuple[tuple[Period, str], list[UsageFacts]]]:
     """The facts of each period and meter: earlier periods first, then in the order of the meters."""
 
+    ranks = {code: meter.rank for code, meter in usage.meters.items()}
+    starts: dict[date, date] = {}
+
     def key(fact: UsageFacts) -> tuple[date, int, str]:
-        meter = usage.meters.get(fact.meter)
-        return period_containing(terms.bdom, fact.on).start, 0 if meter is None else meter.rank, fact.meter
+        start = starts.get(fact.on)
+        if start is None:
+            start = starts[fact.on] = period_containing(terms.bdom, fact.on).start
+        return start, ranks.get(fact.meter, 0), fact.meter
 
     for (_, _, code), found in groupby(sorted(usage.facts, key=key), key=key):
         facts = list(found)
@@ -440,11 +447,11 @@ def _of_peaks(
     """The highest day's peaks above that day's commitments, to the primary of the period's last day (SUB-6)."""
     days = days_of_peaks(meter.code, usage, period, facts)
     highest = decisive_day(days)
-    seen = days_of_peaks(
-        meter.code, usage, period, (fact for fact in facts if fact.recorded_on < seen_before)
-    )
+    before = [fact for fact in facts if fact.recorded_on < seen_before]
+    # Most periods are rated once: without earlier records nothing was above.
+    seen = max(day.above for day in days_of_peaks(meter.code, usage, period, before)) if before else 0
     yield Charged(
-        highest.above - max(day.above for day in seen),
+        highest.above - seen,
         _price_of_day(facts, highest.on),
         period.start,
         period.end,
@@ -604,8 +611,27 @@ def _commitments(meter: str, usage: Usage, on: date) -> dict[int, int]:
     return {key: quantity for key, quantity in found.items() if quantity}
 
 
-def _days(period: Period) -> list[date]:
-    return [period.start + _DAY * number for number in range(period.days)]
+def _committed_by_day(meter: str, usage: Usage, period: Period) -> dict[date, dict[int, int]]:
+    """The commitments of each day of a period, in order; looked up where a term or a commitment begins or ends."""
+    changes = {period.start}
+    for one in usage.subscriptions:
+        changes.update((one.starts_on, one.ends_on))
+        for commitment in one.commitments:
+            changes.add(commitment.starts_on)
+            if commitment.ends_on is not None:
+                changes.add(commitment.ends_on)
+    found: dict[date, dict[int, int]] = {}
+    held: dict[int, int] = {}
+    for on in _days(period):
+        if on in changes:
+            held = _commitments(meter, usage, on)
+        found[on] = held
+    return found
+
+
+@lru_cache(maxsize=128)
+def _days(period: Period) -> tuple[date, ...]:
+    return tuple(period.start + _DAY * number for number in range(period.days))
 
 
 def _age(subscription: SubscriptionFacts) -> tuple[date, int]:
