@@ -154,8 +154,8 @@ def billed_lines(account: Account, period: Period) -> dict[str, list[BilledLine]
     )
     for line in issued:
         found[line.product].append(_billed(line, line.invoice.number or "", line.invoice.issued_on))
-    for on, line in _to_come(account, period):
-        found[line.product].append(_billed(line, "", on))
+    for on, coming in _to_come(account, period):
+        found[coming.product].append(_billed(coming, "", on))
     return found
 
 

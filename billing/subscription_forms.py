@@ -106,11 +106,13 @@ class SubscriptionForm(CommitmentForm):
     licence_mode = forms.ChoiceField(
         choices=LicenceMode.choices,
         widget=_Fixed,
+        error_messages={"required": "Choose a licence mode."},
         help_text="Counted by who works at a time, or by name. The first subscription decides for all.",
     )
     telephony_option = forms.ChoiceField(
         choices=TelephonyOption.choices,
         widget=_Fixed,
+        error_messages={"required": "Choose a telephony option."},
         help_text="What carries the calls. The first subscription decides for all.",
     )
     partner = forms.ModelChoiceField(Partner.objects.none(), required=False, empty_label="No partner")

@@ -61,16 +61,23 @@ def status_of(subscription: Subscription, today: date) -> Status:
 def in_status(status: str, today: date) -> Q:
     """The subscriptions of a status; all for one that is none."""
     soon = today + timedelta(days=ENDS_SOON_DAYS)
-    return {
+    found: dict[str, Q] = {
         Status.ENDED: Q(ends_on__lte=today),
         Status.UPCOMING: Q(starts_on__gt=today, ends_on__gt=today),
         Status.ENDS_SOON: Q(starts_on__lte=today, ends_on__gt=today, ends_on__lte=soon),
         Status.ACTIVE: Q(starts_on__lte=today, ends_on__gt=soon),
-    }.get(status, Q())
+    }
+    return found.get(status, Q())
 
 
 def subscriptions_in(
-    account: Account, today: date, *, search: str = "", status: str = "", offer: str = "", partner: str = ""
+    account: Account,
+    today: date,
+    *,
+    search: str = "",
+    status: str = "",
+    offer: str = "",
+    partner: int | None = None,
 ) -> QuerySet[Subscription]:
     """The account's subscriptions with their partners; words of `search` are looked for in names and people."""
     found = Subscription.objects.filter(in_status(status, today), tenancy=account.pk).select_related(

@@ -222,10 +222,11 @@ def term_months(starts_on: date, ends_on: date) -> int:
 
 
 def check_runs(subscription: Subscription, on: date) -> None:
-    """Raise Refused where a subscription has ended by the day `on`."""
-    if subscription.ends_on <= on:
+    """Raise Refused where a subscription has ended by the day `on`: as it is now, under the ledger's lock."""
+    ends_on = Subscription.objects.values_list("ends_on", flat=True).get(pk=subscription.pk)
+    if ends_on <= on:
         raise Refused(
-            f"Subscription {subscription} ended on {subscription.ends_on}. Nothing was changed.",
+            f"Subscription {subscription} ended on {ends_on}. Nothing was changed.",
             rule="SUB-8",
             field="subscription",
         )

@@ -412,6 +412,5 @@ def _seen(asked: object, box: Mapping[str, Any]) -> str:
 
 def _show(form: SubscriptionForm | CommitmentForm, refusal: Refused) -> None:
     """Put a refusal by the form's own field."""
-    show_refusal(
-        form, Refused(refusal.message, rule=refusal.rule, field=FIELDS.get(refusal.field, refusal.field))
-    )
+    field = FIELDS.get(refusal.field or "", refusal.field)
+    show_refusal(form, Refused(refusal.message, rule=refusal.rule, field=field))

@@ -18,6 +18,7 @@ from accounts.paging import chosen_order, page_of
 from accounts.permissions import AccountRequest, account_page
 from billing import explain
 from billing import subscription_queries as queries
+from billing.access import endings_of
 from billing.engine import Pooling, SubscriptionFacts, period_containing
 from billing.engine.usage import minutes_words
 from billing.models import LicenceMode, Meter, Offer, Subscription, Tenancy
@@ -80,6 +81,7 @@ def subscriptions(request: AccountRequest) -> HttpResponse:
             for row in page.rows
         ],
         "tenancy": Tenancy.objects.filter(account=account).first(),
+        "endings": endings_of(account, today),
         "primary": succession.primary,
         "primary_words": primary_words(succession),
         "is_filtered": any(filters_of(form).values()),
@@ -249,7 +251,7 @@ def _asked(request: AccountRequest) -> tuple[SubscriptionFilter, QuerySet[Subscr
         search=asked["q"] or "",
         status=asked["status"] or "",
         offer=asked["offer"] or "",
-        partner=asked.get("partner") or "",
+        partner=int(asked["partner"]) if asked.get("partner") else None,
     )
     return form, found
 
