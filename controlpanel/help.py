@@ -169,6 +169,8 @@ TOPICS: tuple[Topic, ...] = (
             Section("usage-file", "The usage file"),
             Section("USE-2", "Meters, and the meter of a call"),
             Section("USE-3", "How usage is added up"),
+            Section("USE-5", "When usage is billed"),
+            Section("rates", "Rates, and the rate deck"),
         ),
     ),
     Topic(
