@@ -24,7 +24,7 @@ from accounts.models import Account
 from accounts.permissions import ONBOARDING, STAFF_GROUPS, SUPPORT
 from accounts.refusals import Refused
 from accounts.trail import Actor
-from billing.admin import LookOnlyAdmin
+from billing.look_only import LookOnlyAdmin
 from billing.models import Family, Product
 from hardware.devices import add_device, renew_secret, retire_device, unassign_device
 from hardware.facts import ACTIVE, HOLDS, LABELS, Fact, State, standing_of

@@ -209,7 +209,7 @@ def _folder() -> Path:
     return folder
 
 
-def _keep(file: UploadedFile) -> str:
+def _keep(file: UploadedFile[Any]) -> str:
     """Keep a file for the look at it, under its own digest; those that nobody came back for go."""
     forgotten = (timezone.now() - KEPT).timestamp()
     for old in _folder().iterdir():
