@@ -1,16 +1,29 @@
-"""The rules of licences, numbers, services and billing read a second time, as naively as can be.
+"""The rules of licences, numbers, services, subscriptions and billing read a second time, as naively as can be.
 
 Nothing here knows of charges, runs or ledgers. A world is what an account holds; it is remembered as it stood at the
 end of each day, and each day by itself is asked what it costs. An invoice is then the difference between two sums:
-all days before its BDOM as they were, and the month ahead as it would be if nothing else happened.
+all days before its BDOM as they were, and the month ahead as it would be if nothing else happened. Usage is beside,
+in `naive_usage`.
 """
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from tests.stories.naive_usage import (
+    POOLED,
+    Ledger,
+    Line,
+    Record,
+    Subscription,
+    meter_of,
+    minutes_of,
+    price_of,
+)
 
 ONE_DAY = timedelta(days=1)
 LICENCE_DELAY = timedelta(days=7)
@@ -21,7 +34,8 @@ SEATS = {"cc-express-licence", "cc-pro-licence", "cc-elite-licence"}
 WITH_FEE = {"cc-pro-licence", "cc-elite-licence"}
 FEE = "cc-activation-fee"
 MOST_SEATS = 2
-MINUTES = {"pay-per-use": 0, "toll-free-500": 500, "toll-free-1000": 1000, "toll-free-225000": 225000}
+LONGEST_TERM = 60
+DECIMALS = {"USD": 2, "JPY": 0, "KWD": 3}
 
 
 class No(Exception):
@@ -63,6 +77,14 @@ class World:
     package: str = "pay-per-use"
     fees: list[date] = field(default_factory=list)
     upgrades_early: bool = False
+    opened: date = date.min
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    rates: Mapping[str, Any] = field(default_factory=dict)
+    packages: Mapping[str, Any] = field(default_factory=dict)
+    ever_had: set[str] = field(default_factory=set)
+    records: dict[str, Record] = field(default_factory=dict)
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    tenant: tuple[str, str] | None = None
 
     # --- what happens ------------------------------------------------------------------------
 
@@ -75,8 +97,13 @@ class World:
         self.live_on = on
         self.fees += [on] * sum(item in WITH_FEE for item in self.items)
 
-    def add_licences(self, on: date, product: str, quantity: int) -> None:
-        if product in SEATS:
+    def add_licences(self, on: date, product: str, quantity: int, subscription: str = "") -> None:
+        if subscription:
+            self.need(subscription in self.subscriptions)
+            held = self.subscriptions[subscription]
+            self.need(on < held.ends)
+            held.units += [(product, max(on, held.starts))] * quantity
+        elif product in SEATS:
             seats = sum(item in SEATS for item in self.items)
             self.need(self.edition is not None)
             self.need(self.live_on is not None or seats + quantity <= MOST_SEATS)
@@ -84,7 +111,15 @@ class World:
         else:
             self.licences += [on] * quantity
 
-    def remove_licences(self, on: date, product: str, quantity: int) -> None:
+    def remove_licences(self, on: date, product: str, quantity: int, subscription: str = "") -> None:
+        if subscription:
+            self.need(subscription in self.subscriptions)
+            held = self.subscriptions[subscription]
+            mine = [number for number, unit in enumerate(held.units) if unit[0] == product]
+            self.need(on < held.ends and quantity <= len(mine))
+            for number in reversed(mine[len(mine) - quantity :]):
+                del held.units[number]
+            return
         if product in SEATS:
             self.remove_item(on, product, quantity)
             return
@@ -119,8 +154,56 @@ class World:
 
     def set_toll_free_package(self, on: date, package: str) -> None:
         is_held_back = self.edition is not None and self.live_on is None and not self.upgrades_early
-        self.need(not is_held_back or MINUTES[package] <= MINUTES[self.package])
+        self.need(not is_held_back or self.minutes(package) <= self.minutes(self.package))
         self.package = package
+
+    def minutes(self, package: str) -> int:
+        return 0 if package == "pay-per-use" else int(self.packages[package]["minutes"])
+
+    def add_subscription(
+        self,
+        on: date,
+        subscription: str,
+        starts: date,
+        ends: date,
+        licence_mode: str,
+        telephony_option: str,
+        commitments: dict[str, int],
+        product: str = "",
+        quantity: int = 1,
+    ) -> None:
+        self.need(subscription not in self.subscriptions)
+        self.need(starts < ends <= months_later(starts, LONGEST_TERM))
+        self.need(set(commitments) <= POOLED)
+        self.need(self.tenant in {None, (licence_mode, telephony_option)})
+        self.tenant = (licence_mode, telephony_option)
+        units = [(product, starts)] * quantity if product else []
+        self.subscriptions[subscription] = Subscription(
+            subscription, starts, ends, commitments, len(self.subscriptions), units
+        )
+
+    def end_subscription(self, on: date, subscription: str) -> None:
+        self.need(subscription in self.subscriptions)
+        ended = self.subscriptions[subscription]
+        ended.ends = min(ended.ends, max(on, ended.starts))
+
+    def call(self, on: date, seconds: int, at: datetime | None = None, **told: str) -> None:
+        happened = at.astimezone(self.zone).date() if at else on
+        self.need(self.opened <= happened <= on)
+        meter = meter_of(self.ever_had, told["from"], told["to"])
+        if meter is not None:
+            minutes = minutes_of(seconds, self.rates[meter])
+            price = price_of(meter, told["to"], self.rates)
+            self.records.setdefault(told["id"], Record(meter, happened, on, minutes, price))
+
+    def usage(self, on: date, meter: str, quantity: int, **told: str) -> None:
+        subscription, subject = told.get("subscription"), told.get("subject", "")
+        self.need(subscription is None or subscription in self.subscriptions)
+        is_by_name = meter == "agents" and self.tenant is not None and self.tenant[0] == "named"
+        self.need(not is_by_name or subject != "" or told["id"] in self.records)
+        price = Fraction(self.rates[meter]["per_unit"])
+        record = Record(meter, on, on, Fraction(quantity), price, subscription, subject)
+        self.records.setdefault(told["id"], record)
 
     def add_user(self, on: date, user: str) -> None:
         if user in self.users:
@@ -152,6 +235,7 @@ class World:
     def buy_number(self, on: date, number: str) -> None:
         self.need(number not in self.numbers)
         self.numbers[number] = Phone(is_toll_free=number.startswith("+18"), parked_on=on)
+        self.ever_had.add(number)
 
     def assign_number(self, on: date, number: str, to: str) -> None:
         self.need(number in self.numbers)
@@ -204,6 +288,16 @@ class World:
             elif not self.is_included(phone):
                 yield product, date.min
 
+    def costs_on(self, day: date, known_on: date) -> Iterator[str]:
+        """Each unit that costs something on a day, if it has begun by the day on which that is asked."""
+        for product, starts in self.charged():
+            if starts <= min(day, known_on):
+                yield product
+        for subscription in self.subscriptions.values():
+            for product, starts in subscription.units:
+                if starts <= min(day, known_on) and day < subscription.ends:
+                    yield product
+
     def is_included(self, phone: Phone) -> bool:
         """Whether it is the earliest assigned number of a holder that needs one."""
         service = self.services.get(phone.holder or "")
@@ -228,17 +322,24 @@ def days_from(first: date, last: date) -> Iterator[date]:
 
 @dataclass
 class Naive:
-    """What a story comes to: the refused events, and the exact amount of each product on each invoice."""
+    """What a story comes to: refused events; by invoice the exact amount of each product, and the lines of usage."""
 
     refused: list[int]
     invoices: dict[date, dict[str, Fraction]]
+    usage: dict[date, list[Line]]
 
 
 def naive(story: Mapping[str, Any]) -> Naive:
     """Play a story (as its table) and look at each day. The last of the invoices is the next one to come."""
     opened, bdom, until = story["account"]["opened"], story["account"]["bdom"], story["until"]
     prices = {code: Fraction(price) for code, price in story["prices"].items()}
-    world = World(upgrades_early=story["account"].get("toll_free_upgrade_in_onboarding", False))
+    world = World(
+        upgrades_early=story["account"].get("toll_free_upgrade_in_onboarding", False),
+        opened=opened,
+        zone=ZoneInfo(story["account"].get("timezone", "America/New_York")),
+        rates=story.get("rates", {}),
+        packages=story.get("packages", {}),
+    )
     age = story["account"].get("auto_activate_after_days")
     evenings: dict[date, World] = {}
     refused = []
@@ -262,8 +363,17 @@ def naive(story: Mapping[str, Any]) -> Naive:
                 world = before
         evenings[day] = deepcopy(world)
     billed: dict[str, Fraction] = {}
-    invoices = {}
+    invoices, usage = {}, {}
+    decimals = DECIMALS[story["account"].get("currency", "USD")]
+    packages = {day: evening.package for day, evening in evenings.items()}
+    start = opened
+    while not is_bdom(bdom, start):
+        start -= ONE_DAY
+    periods = []
     for on in bdoms[: bdoms.index(coming) + 1]:
+        periods.append((start, on))
+        start = on
+        usage[on] = usage_of(mornings[on], packages, decimals).lines(periods)
         total = cost_up_to(on, opened, bdom, (mornings, evenings), prices)
         invoices[on] = {
             code: amount - billed.get(code, Fraction(0))
@@ -271,7 +381,20 @@ def naive(story: Mapping[str, Any]) -> Naive:
             if amount != billed.get(code, Fraction(0))
         }
         billed = total
-    return Naive(sorted(refused), invoices)
+    return Naive(sorted(refused), invoices, usage)
+
+
+def usage_of(world: World, packages: Mapping[date, str], decimals: int) -> Ledger:
+    """What usage is known of on a morning."""
+    return Ledger(
+        list(world.records.values()),
+        list(world.subscriptions.values()),
+        world.tenant is not None and world.tenant[0] == "named",
+        packages,
+        world.packages,
+        world.rates,
+        decimals,
+    )
 
 
 def cost_up_to(
@@ -289,14 +412,24 @@ def cost_up_to(
         if owed <= on:
             total[FEE] += prices[FEE]
     for day in days_from(opened, on):
-        world = evenings.get(day, latest)
-        for product, starts in world.charged():
-            if starts <= day:
-                total[product] += prices[product] / length_of_period(bdom, day)
-    for product, starts in latest.charged():
-        if starts <= on:
-            total[product] += prices[product]
+        for product in evenings.get(day, latest).costs_on(day, day):
+            total[product] += prices[product] / length_of_period(bdom, day)
+    length = length_of_period(bdom, on)
+    for day in days_from(on, on + timedelta(days=length)):
+        for product in latest.costs_on(day, on):
+            total[product] += prices[product] / length
     return total
+
+
+def months_later(day: date, months: int) -> date:
+    """The same day so many months later, or the last one of a shorter month."""
+    month = day.replace(day=1)
+    for _ in range(months):
+        month = (month + timedelta(days=31)).replace(day=1)
+    found = month
+    while found.day < day.day and (found + ONE_DAY).month == month.month:
+        found += ONE_DAY
+    return found
 
 
 def length_of_period(bdom: int, day: date) -> int:

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from billing.simulate import as_json, simulate
 from billing.stories import read
 from tests.properties import examples
-from tests.stories.test_naive import stories
+from tests.stories.test_naive import stories, stories_of_usage
 
 
 @st.composite
 def stories_with_outages(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
     """A story, and the same with an outage or two that are over when it ends."""
-    told = draw(stories())
+    told = draw(st.one_of(stories(), stories_of_usage()))
     length = (told["until"] - told["account"]["opened"]).days
     outages = []
     for _ in range(draw(st.integers(1, 2))):

@@ -18,12 +18,18 @@ STORIES = sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 def line(told: dict[str, Any]) -> str:
     """A line in words."""
-    days = f"{told['from'][5:]} to {told['to'][5:]}, {told['days']} of {told['of_days']} days"
+    days = f"{told['from'][5:]} to {told['to'][5:]}"
+    if told["section"] == "usage":
+        assert told["days"] is None
+        assert told["of_days"] is None
+    else:
+        days += f", {told['days']} of {told['of_days']} days"
     if told["section"] in {"one-time", "hardware"}:
         assert told["from"] == told["to"]
         days = f"once {told['from'][5:]}"
+    product = told["product"] + (f" of {told['subscription']}" if told["subscription"] else "")
     return (
-        f"{told['section']} {told['product']} {told['quantity']} × {told['unit_price']}, "
+        f"{told['section']} {product} {told['quantity']} × {told['unit_price']}, "
         f"{days}: {told['amount']} ({told['why']})"
     )
 
