@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
-from accounts.extensions import free_extension, set_extension
-from accounts.models import Account, EndUser, Location
+from accounts.extensions import check_extension, free_extension, holder_key, set_extension
+from accounts.models import Account, EndUser, ExtensionClaim, Location
 from accounts.refusals import Refused
-from accounts.trail import Actor, record
+from accounts.trail import Actor, Change, record, record_all
 
 FIELDS = ("name", "email", "extension", "department", "location")
+_BATCH = 500
 
 # Called before an end user is removed, in the transaction in which it happens: rooms above take back what
 # they have given.
@@ -60,6 +62,60 @@ def add_end_user(
             after={field: value for field, value in _facts(end_user).items() if value},
         )
     return end_user
+
+
+@dataclass(frozen=True, slots=True)
+class NewEndUser:
+    """What is known of an end user to be added."""
+
+    name: str
+    email: str = ""
+    extension: str = ""
+    department: str = ""
+    location: Location | None = None
+
+
+def add_end_users(
+    account: Account, wanted: Sequence[NewEndUser], *, actor: Actor, at: datetime
+) -> list[EndUser]:
+    """New end users of the account, all or none, in the order in which they are given.
+
+    As `add_end_user` for each, in a few statements for all. Who is refused has been found before: here
+    the constraints decide. Raises Refused where a name is missing, an extension is not of the account's
+    length, a location is another account's, or an address or an extension is taken.
+    """
+    end_users = [EndUser(account=account, added_on=account.local_date(at)) for _ in wanted]
+    for end_user, new in zip(end_users, wanted, strict=True):
+        _describe(end_user, new.name, new.email, new.department, new.location)
+        check_extension(account, new.extension)
+        end_user.extension = new.extension
+    try:
+        with transaction.atomic():
+            EndUser.objects.bulk_create(end_users, batch_size=_BATCH)
+            ExtensionClaim.objects.bulk_create(
+                [
+                    ExtensionClaim(account=account, extension=end_user.extension, holder=holder_key(end_user))
+                    for end_user in end_users
+                    if end_user.extension
+                ],
+                batch_size=_BATCH,
+            )
+            changes = [
+                Change(
+                    "add-end-user",
+                    end_user,
+                    f"{end_user} added",
+                    after={field: value for field, value in _facts(end_user).items() if value},
+                )
+                for end_user in end_users
+            ]
+            record_all(account, changes, actor=actor, at=at)
+    except IntegrityError as error:
+        raise Refused(
+            "An e-mail address or an extension among these is taken already. Nothing was changed.",
+            rule="LIC-2",
+        ) from error
+    return end_users
 
 
 def edit_end_user(

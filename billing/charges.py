@@ -38,6 +38,8 @@ from billing.models import (
     Subscription,
 )
 
+_BATCH = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -136,6 +138,47 @@ class Ledger:
         self.check_requirement(product)
         self._check_limits(product, quantity)
         price = self.price_of(product) if unit_price is None else unit_price
+        charge = self._new(product, quantity, price, delay, basis, subject)
+        charge.brought_by = brought_by
+        self._write(charge)
+        if product.brings is not None:
+            self.open(product.brings, quantity, brought_by=charge)
+        return charge
+
+    def open_each(
+        self,
+        product: Product,
+        subjects: Sequence[Subject],
+        *,
+        delay: str | None = None,
+        basis: Basis | None = None,
+    ) -> list[Charge]:
+        """A new charge from today for each of many subjects; as `open` for one unit of each, in one statement.
+
+        Raises Refused as `open` does, and ValueError for a product that brings another along.
+        """
+        if product.brings_id is not None:
+            raise ValueError(f"{product.code} brings something along: open each by itself")
+        if not subjects:
+            return []
+        self.check_requirement(product)
+        self._check_limits(product, len(subjects))
+        price = self.price_of(product)
+        charges = [self._new(product, 1, price, delay, basis, subject) for subject in subjects]
+        Charge.objects.bulk_create(charges, batch_size=_BATCH)
+        self._note(charges, are_new=True)
+        return charges
+
+    def _new(
+        self,
+        product: Product,
+        quantity: int,
+        price: Decimal,
+        delay: str | None,
+        basis: Basis | None,
+        subject: Subject | None,
+    ) -> Charge:
+        """A charge from today that is not written yet; it has begun where its delay says so."""
         rule = product.delay if delay is None else delay
         starts_on, default_basis, basis_on = self._beginning(product, rule)
         charge = Charge(
@@ -153,13 +196,9 @@ class Ledger:
             subject=subject.key if subject else "",
             subject_label=subject.label if subject else "",
             holder=subject.holder if subject else "",
-            brought_by=brought_by,
         )
         if starts_on is not None and starts_on <= self.on:
             charge.begin()
-        self._write(charge)
-        if product.brings is not None:
-            self.open(product.brings, quantity, brought_by=charge)
         return charge
 
     def price_of(self, product: Product) -> Decimal:
@@ -223,6 +262,22 @@ class Ledger:
         ended.end(self.on, self.recorded_on)
         self._write(ended)
         return ended
+
+    def end_each(self, charges: Sequence[Charge]) -> None:
+        """End many whole charges today; as `end` for each, in a few statements for all that are simple."""
+        keys = [charge.pk for charge in charges]
+        bring = set(self.open_charges().filter(brought_by__any_of=keys).values_list("brought_by", flat=True))
+        simple = []
+        for charge in charges:
+            if charge.pk in bring or self.is_to_come(charge):
+                self.end(charge)
+            else:
+                charge.end(self.on, self.recorded_on)
+                simple.append(charge)
+        Charge.objects.filter(pk__any_of=[charge.pk for charge in simple]).update(
+            state=ChargeState.ENDED, ended_on=self.on, end_recorded_on=self.recorded_on
+        )
+        self._note(simple, are_new=False)
 
     def end_newest(
         self, product: Product, quantity: int, subscription: Subscription | None = None
@@ -515,10 +570,15 @@ class Ledger:
     def _write(self, charge: Charge) -> None:
         is_new = charge._state.adding
         charge.save()
-        self._moved = True
+        self._note([charge], are_new=is_new)
+
+    def _note(self, charges: Sequence[Charge], *, are_new: bool) -> None:
+        """What has been written, for previews and for those who watch."""
+        self._moved = self._moved or bool(charges)
         written = _watched.get()
         if written is not None:
-            written.note(charge, is_new=is_new)
+            for charge in charges:
+                written.note(charge, is_new=are_new)
 
     def touch(self) -> None:
         """Something that invoices are drawn from has moved, beside the charges."""

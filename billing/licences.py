@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -246,6 +246,63 @@ def assign_licence(
             before={} if held is None else {"subscription": held.subscription},
             after={"licence": product.pk, "subscription": subscription},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A licence for an end user: of a subscription, or without one of the account's own."""
+
+    end_user: EndUser
+    product: Product
+    subscription: Subscription | None = None
+
+
+def grant_licences(account: Account, grants: Sequence[Grant], *, actor: Actor, at: datetime) -> None:
+    """Give licences to end users who do not hold them yet, all or none, in a few statements (LIC-1, LIC-2).
+
+    Raises Refused where fewer are free than are to be given, a subscription has ended, or somebody was
+    removed; ValueError where somebody holds what is given, or two grants are one.
+    """
+    with open_ledger(account, actor=actor, at=at) as ledger:
+        _check_grants(account, grants)
+        needed = Counter((grant.product, grant.subscription) for grant in grants)
+        for (product, subscription), units in needed.items():
+            _check_free(ledger, product, subscription, units=units)
+        LicenceAssignment.objects.bulk_create(
+            (
+                LicenceAssignment(
+                    account=account,
+                    end_user=grant.end_user,
+                    product=grant.product,
+                    subscription=grant.subscription,
+                    assigned_on=ledger.on,
+                )
+                for grant in grants
+            ),
+            batch_size=1000,
+        )
+        changes = [
+            Change(
+                "assign-licence",
+                grant.end_user,
+                f"{grant.product.name} assigned to {grant.end_user}{_on(grant.subscription)}",
+                after={"licence": grant.product.pk, "subscription": grant.subscription},
+            )
+            for grant in grants
+        ]
+        record_all(account, changes, actor=actor, at=at)
+
+
+def _check_grants(account: Account, grants: Sequence[Grant]) -> None:
+    """Raise Refused where somebody is gone, ValueError where somebody would hold a licence twice."""
+    keys = {grant.end_user.pk for grant in grants}
+    if EndUser.objects.filter(account=account, pk__any_of=keys, removed_on=None).count() < len(keys):
+        raise Refused("Somebody among these was removed from the account. Nothing was changed.")
+    held = LicenceAssignment.objects.filter(end_user__any_of=keys, unassigned_on=None)
+    pairs = [*held.values_list("end_user", "product")]
+    pairs += [(grant.end_user.pk, grant.product.pk) for grant in grants]
+    if len(set(pairs)) < len(pairs):
+        raise ValueError("a licence is given once to those who do not hold it")
 
 
 def move_assignments(source: Subscription, target: Subscription, *, actor: Actor, at: datetime) -> int:

@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from accounts import urls as accounts_urls
 from accounts.views.sign_in import SignIn
-from controlpanel import branding, guide, home, people, search
+from controlpanel import branding, guide, home, people, search, user_import
 from controlpanel.demo import sign_ins
 
 
@@ -16,7 +16,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 # The pages of end users put three apps together, and answer under the names of the one that knows them.
-accounts_patterns = [*accounts_urls.urlpatterns, *people.urlpatterns]
+accounts_patterns = [*accounts_urls.urlpatterns, *user_import.urlpatterns, *people.urlpatterns]
 
 # Who tries the panel need not look for the terminal; without a demo this is the page of the accounts app.
 sign_in = SignIn.as_view(extra_context={"demo_sign_ins": sign_ins.shown})

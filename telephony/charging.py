@@ -6,7 +6,7 @@ should be charged is compared with what it is charged, and only a difference mov
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from accounts.models import EndUser
 from billing.charges import Ledger, Subject
@@ -60,6 +60,27 @@ def settle_holder(ledger: Ledger, holder: Holder) -> None:
             _charge_nothing(ledger, charge)
         else:
             _charge_from_today(ledger, number, charge, basis)
+
+
+def settle_new(ledger: Ledger, numbers: Sequence[Number]) -> None:
+    """Numbers have just been taken from the stock and parked, many at once; as `settle_parked` for each."""
+    for kind in NumberKind:
+        of_kind = [number for number in numbers if number.kind == kind]
+        if not of_kind:
+            continue
+        is_free_at_first = kind == NumberKind.LOCAL
+        ledger.open_each(
+            _product_of(of_kind[0]),
+            [subject_of(number) for number in of_kind],
+            delay=Delay.PARKED if is_free_at_first else Delay.NONE,
+            basis=None if is_free_at_first else Basis.PARKED_AT_ONCE,
+        )
+
+
+def settle_included(ledger: Ledger, numbers: Sequence[Number]) -> None:
+    """These numbers have each just become the first of an end user, many at once: nothing is charged (NUM-3)."""
+    subjects = [subject_of(number).key for number in numbers]
+    ledger.end_each(list(ledger.open_charges().filter(subject__any_of=subjects).select_related("product")))
 
 
 def settle_service(ledger: Ledger, service: Service) -> None:

@@ -178,6 +178,10 @@ PAGES: dict[str, Page] = {
     "accounts:end-user-add": form(),
     "accounts:end-user-edit": form(pk="end_user.pk"),
     "accounts:end-user-remove": form(pk="end_user.pk"),
+    "accounts:end-users-import": form(),
+    "accounts:end-users-import-sample": Page(ADMINS),
+    "accounts:end-users-import-review": form(opens=302, token="token"),
+    "accounts:end-users-import-rows": Page(ADMINS, needs={"token": "token"}, opens=302),
     "accounts:locations": for_members(),
     "accounts:locations-csv": for_members(),
     "accounts:location": for_members(pk="location.pk"),
@@ -337,6 +341,7 @@ class Side:
     meter: str = "domestic-local"
     looked_at_by: str = "number"
     digest: str = "0" * 64
+    token: str = "0" * 32
 
     @property
     def mac(self) -> str:
