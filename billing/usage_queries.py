@@ -431,7 +431,7 @@ def records_of(
     """The records of a period, with the subscription that each names.
 
     Every word of `search` is looked for in the two numbers, however written, the holder, and what is counted;
-    `first` and `last` are days, both included.
+    `number` are the last figures of one of the account's; `first` and `last` are days, both included.
     """
     begins = max(period.start, first) if first else period.start
     ends = min(period.end, last + _DAY) if last and last < period.end else period.end
@@ -439,7 +439,7 @@ def records_of(
     if meter:
         found = found.filter(meter=meter)
     if number:
-        found = found.filter(number=number)
+        found = found.filter(number__endswith=number)
     for word in search_words(search):
         found = found.filter(
             Q(number__contains=word)

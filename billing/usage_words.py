@@ -98,9 +98,15 @@ def _meter_row(figure: Figure, found: PeriodUsage, meters: Meters) -> dict[str, 
         "late": found.late.get(code, 0),
         "is_unrated": code in found.cost.unrated,
         "cost": found.cost_of(code),
-        "expected": used_words(meter, names, expected.used) if expected else "",
+        "expected": used_words(meter, names, _whole(meter, expected.used)) if expected else "",
         "expected_cost": found.expected_cost.of(code) if found.expected_cost else None,
     }
+
+
+def _whole(meter: MeterTerms, units: int) -> int:
+    """An estimate in whole minutes: its seconds would say more than is known."""
+    divisor = divisor_of(meter)
+    return (units + divisor // 2) // divisor * divisor
 
 
 def _notes(figure: Figure, names: MeterNames, usage: Usage) -> Sequence[str]:

@@ -18,7 +18,7 @@ from accounts.models import Role
 from accounts.paging import chosen_order, page_of, page_of_list
 from accounts.permissions import EVERY_ROLE, AccountRequest, account_page
 from billing import explain, usage_queries, usage_words
-from billing.engine import Period
+from billing.engine import Period, Pooling
 from billing.engine.figures import divisor_of
 from billing.engine.usage import quantity_of
 from billing.usage_forms import RecordFilter, ShareFilter
@@ -131,6 +131,9 @@ def usage(request: AccountRequest) -> HttpResponse:
             if looked.standing.is_billed(looked.period)
         ],
         "late": sum(found.late.values()),
+        "has_pools": any(
+            figure.meter.pooling not in (Pooling.NONE, Pooling.PACKAGE) for figure in found.figures
+        ),
         "closing_invoice": looked.standing.closing_invoice,
     }
     return render(request, "billing/usage.html", context)

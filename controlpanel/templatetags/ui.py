@@ -889,9 +889,9 @@ def _mark(
 
 
 def _round_top(most: Decimal) -> Decimal:
-    """The least of 1, 2, 4, 5, 10, 20, ... that is not below the highest bar: its half is a plain figure too."""
+    """The least of 1, 2, 3, 4, 5, 6, 8, 10, 20, ... that is not below the highest bar: its half is plain too."""
     scale = Decimal(10) ** most.adjusted()
-    return next(step * scale for step in (1, 2, 4, 5, 10) if step * scale >= most)
+    return next(step * scale for step in (1, 2, 3, 4, 5, 6, 8, 10) if step * scale >= most)
 
 
 def _figure(value: Decimal) -> str:
