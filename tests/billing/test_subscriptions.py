@@ -176,7 +176,7 @@ class TestTheDatabase:
         return account
 
     @staticmethod
-    def refuses(statement: str, *values: object) -> None:
+    def refuses(statement: str, *values: str | int | date) -> None:
         def write() -> None:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(statement, values)
@@ -479,7 +479,7 @@ def test_what_was_billed_is_shown_by_its_invoices_late_records_too(
         (invoice.number, 4, "SUB-6"),
         ("", 2, "USE-5"),
     ]
-    assert (working.pool.above, working.amount) == (6, 95 * 6)
+    assert (working.pool.above, working.amount) == (6, Decimal(570))
 
 
 def test_periods_go_back_to_the_opening() -> None:
