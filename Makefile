@@ -39,7 +39,7 @@ test: $(DEV_STAMP) ## Run every test, on SQLite and on PostgreSQL (ARGS="sqlite 
 check: $(DEV_STAMP) ## Run the checks: lint, format, types, imports, migrations, templates, deployment
 	@.ci/check
 
-bench: $(DEV_STAMP) ## Measure the invoice run
+bench: $(DEV_STAMP) ## Measure the invoice run and the import of usage
 	@$(BIN)/python -m tests.benchmarks
 
 pins: $(DEV_STAMP) ## Compile the requirements files from pyproject.toml (ARGS=--upgrade renews all)

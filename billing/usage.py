@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -117,17 +117,25 @@ class UsageBook:
         without asking, until a unique key says otherwise.
         """
         if not self._is_again and connection.features.has_select_for_update:
-            rows = [self._row(record, recorded_on[key[0]]) for key, record in records.items()]
             try:
                 with transaction.atomic():
-                    bulk.insert(UsageRecord, _COLUMNS, rows)
+                    return self._write(records.values(), recorded_on)
             except IntegrityError:
                 self._is_again = True
-            else:
-                return rows
         known = _already_there(list(records))
-        rows = [self._row(record, recorded_on[key[0]]) for key, record in records.items() if key not in known]
-        bulk.insert(UsageRecord, _COLUMNS, rows)
+        return self._write((record for key, record in records.items() if key not in known), recorded_on)
+
+    def _write(self, records: Iterable[NewUsage], recorded_on: Mapping[int, date]) -> list[tuple[Any, ...]]:
+        """Insert records; their rows, each made while the database takes those before it."""
+        rows: list[tuple[Any, ...]] = []
+
+        def drawn() -> Iterator[tuple[Any, ...]]:
+            for record in records:
+                row = self._row(record, recorded_on[record.account.pk])
+                rows.append(row)
+                yield row
+
+        bulk.insert(UsageRecord, _COLUMNS, drawn())
         return rows
 
     def _announce(self, accounts: Sequence[Account], at: datetime) -> None:
@@ -313,7 +321,7 @@ _KNOWN = {
 
 def _already_there(keys: Sequence[tuple[int, str]]) -> set[tuple[int, str]]:
     """Which records, by account and id, there are already. One query."""
-    asked: list[object] = [json.dumps(keys)]
+    asked: list[Any] = [json.dumps(keys)]
     if connection.vendor == "postgresql":
         asked = [[pk for pk, _ in keys], [record_id for _, record_id in keys]]
     with connection.cursor() as cursor:

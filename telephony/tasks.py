@@ -56,7 +56,7 @@ def import_usage(key: int) -> None:
 
 def import_soon(usage_import: UsageImport) -> None:
     """Have a worker import a file, once the transaction is through. What gets lost beat sends again."""
-    send = partial(import_usage.apply_async, args=[usage_import.pk], expires=_A_MINUTE)
+    send = partial(import_usage.apply_async, args=(usage_import.pk,), expires=_A_MINUTE)
     transaction.on_commit(send)
 
 

@@ -60,7 +60,7 @@ class Command(BaseCommand):
             path.unlink()
         for path in settings.DATA_DIR.glob("beat-schedule*"):
             path.unlink()
-        for folder in ("broker", "cache"):
+        for folder in ("broker", "cache", "usage/kept"):
             shutil.rmtree(settings.DATA_DIR / folder, ignore_errors=True)
 
     def _prepare(self) -> str:
