@@ -98,17 +98,11 @@ class Ending:
         return self.left <= 0
 
 
-def endings_of(account: Account, today: date) -> list[Ending]:
+def first_ending(account: Account, today: date) -> dict[str, Subquery]:
     """The subscriptions of which something is to be said: they end within 30 days, or ended with people on.
 
-    The soonest first. One query.
+    The soonest of them and how many there are, as annotations of whatever a page asks anyway: see `told_by`.
     """
-    rows = _ending(account, today).annotate(people=people_on()).values_list("pk", "name", "ends_on", "people")
-    return [Ending(key, name, on, (on - today).days, people) for key, name, on, people in rows]
-
-
-def first_ending(account: Account, today: date) -> dict[str, Subquery]:
-    """The soonest of them and how many there are, as annotations of whatever a page asks anyway."""
     found = _ending(account, today)
     counted = found.order_by().values("tenancy").annotate(count=Count("pk")).values("count")
     first = found.annotate(people=people_on())

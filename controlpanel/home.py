@@ -256,8 +256,8 @@ def _needs(
             else _place(request, "billing:invoices", "?state=overdue"),
         )
     endings, more = told_by(schedule, request.today)
-    for ending in endings:
-        yield _ending(request, ending, more)
+    for first in endings:
+        yield _ending(request, first, more)
     soon = [row for row in waiting if row.begins_on is not None and row.begins_on <= request.today + SOON]
     numbers = [row for row in soon if row.basis == PARKED]
     if numbers:

@@ -18,7 +18,7 @@ from accounts.paging import chosen_order, page_of
 from accounts.permissions import AccountRequest, account_page
 from billing import explain
 from billing import subscription_queries as queries
-from billing.access import endings_of
+from billing.access import first_ending, told_by
 from billing.engine import Pooling, SubscriptionFacts, period_containing
 from billing.engine.usage import minutes_words
 from billing.models import LicenceMode, Meter, Offer, Subscription, Tenancy
@@ -72,6 +72,8 @@ def subscriptions(request: AccountRequest) -> HttpResponse:
     succession = queries.succession(list(facts.values()), today)
     meters = queries.pooled(queries.meters_by_code())
     monthly = queries.monthly_of(account, [row.pk for row in page.rows])
+    tenancy = Tenancy.objects.filter(account=account).annotate(**first_ending(account, today)).first()
+    endings, more_endings = told_by(tenancy, today)
     context = {
         "form": form,
         "page": page,
@@ -80,8 +82,9 @@ def subscriptions(request: AccountRequest) -> HttpResponse:
             | {"monthly": explain.whole(monthly.get(row.pk, Decimal(0)), account.currency)}
             for row in page.rows
         ],
-        "tenancy": Tenancy.objects.filter(account=account).first(),
-        "endings": endings_of(account, today),
+        "tenancy": tenancy,
+        "endings": endings,
+        "more_endings": more_endings,
         "primary": succession.primary,
         "primary_words": primary_words(succession),
         "is_filtered": any(filters_of(form).values()),

@@ -9,7 +9,6 @@ from django.http.response import HttpResponseBase
 from django.test import Client
 
 from accounts.models import Account, AuditEntry, EndUser, Role
-from billing.access import endings_of
 from billing.licences import add_licences, assign_licence, holds_licence
 from billing.models import LicenceAssignment, Product, Subscription
 from billing.subscriptions import end_subscription
@@ -149,7 +148,7 @@ class TestUsers:
         page = text(owner_client, "/a/acme/users/")
         assert "Subscription In 8 ends in 8 days" in page
         assert '<a href="/a/acme/subscriptions/">2 more</a> end soon or have ended.' in page
-        assert [one.name for one in endings_of(account, TODAY)] == ["In 8", "In 9", "In 25"]
+        assert "Subscription In 8 ends in 8 days" in text(owner_client, "/a/acme/subscriptions/")
 
     def test_home_does_not_count_who_is_on_an_ended_subscription(
         self, person: EndUser, sales: Subscription, owner_client: Client
