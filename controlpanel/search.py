@@ -1,4 +1,4 @@
-"""Finds what a person of an account looks for: end users, numbers, services, invoices."""
+"""Finds what a person of an account looks for: end users, numbers, services, devices, invoices."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from accounts.refusals import Refused
 from billing.queries import invoices_of
 from controlpanel.navigation import address
 from controlpanel.templatetags.ui import day_text, money_text, phone
+from hardware.queries import account_devices
 from telephony.models import Number, NumberState, Service
 from telephony.numbering import read_number
 
@@ -56,7 +57,7 @@ def search(request: AccountRequest) -> HttpResponse:
     asked = " ".join(request.GET.get("q", "").replace("\0", "").split())[:MAX_SEARCH]
     groups = [
         group
-        for find in (_end_users, _numbers, _services, _invoices)
+        for find in (_end_users, _numbers, _services, _devices, _invoices)
         if asked and (group := find(request, asked)).hits
     ]
     context = {"asked": asked, "groups": groups, "found": sum(len(group.hits) for group in groups)}
@@ -137,6 +138,20 @@ def _services(request: AccountRequest, asked: str) -> Hits:
         for service in found.order_by("name", "pk")[: MOST + 1]
     ]
     return _hits("Services", "layers", hits, address("telephony:services", account=slug), asked)
+
+
+def _devices(request: AccountRequest, asked: str) -> Hits:
+    slug = request.account.slug
+    found = account_devices(request.account, search=asked).order_by("product__name", "mac")
+    hits = [
+        Hit(
+            f"{device.product} {device.mac}",
+            str(device.holder or "With nobody"),
+            address("hardware:device", account=slug, pk=str(device.pk)),
+        )
+        for device in found[: MOST + 1]
+    ]
+    return _hits("Devices", "phone", hits, address("hardware:devices", account=slug), asked)
 
 
 def _invoices(request: AccountRequest, asked: str) -> Hits:

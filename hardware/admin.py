@@ -81,7 +81,7 @@ class DeviceAdmin(LookOnlyAdmin):
     """Devices of all accounts."""
 
     list_display = ("mac", "product", "account", "state", "end_user", "service", "location", "connected_at")
-    list_filter = (StateFilter, "product")
+    list_filter = (StateFilter, ("product", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("account", "product", "end_user", "service", "location")
     search_fields = ("mac", "serial", "account__name", "account__slug", "end_user__name", "service__name")
     fields = (

@@ -23,7 +23,7 @@ class DeviceFilter(forms.Form):
     state = forms.ChoiceField(
         required=False,
         choices=[
-            ("", "Active or not"),
+            ("", "In use"),
             (State.ACTIVE.value, "Active"),
             (INACTIVE, "Not active"),
             (State.RETIRED.value, "Retired"),
@@ -32,10 +32,10 @@ class DeviceFilter(forms.Form):
     missing = forms.ChoiceField(
         required=False,
         choices=[
-            ("", "Nothing in particular"),
-            (Fact.ASSIGNED.value, "Not assigned"),
-            (Fact.CONNECTED.value, "Not connected"),
-            (Fact.REBOOTED.value, "Not rebooted since assigned"),
+            ("", "Anything"),
+            (Fact.ASSIGNED.value, "Assignment"),
+            (Fact.CONNECTED.value, "Connection"),
+            (Fact.REBOOTED.value, "Reboot"),
         ],
     )
     model = forms.ChoiceField(required=False)
@@ -62,10 +62,12 @@ class EmergencyForm(forms.Form):
     location = PlaceField(
         Location.objects.none(),
         label="Emergency location",
-        required=False,
         empty_label="Choose a location",
         help_text="Where the device will be. Emergency services are sent to this address.",
-        error_messages={"invalid_choice": "Choose a location of the list."},
+        error_messages={
+            "required": "Choose where the device is in an emergency.",
+            "invalid_choice": "Choose a location of the list.",
+        },
     )
     is_acknowledged = forms.BooleanField(
         label="I confirm that emergency services will be sent to this address",

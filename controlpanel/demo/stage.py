@@ -32,11 +32,16 @@ from billing.licences import (
     remove_licences,
     unassign_licence,
 )
-from billing.models import Price, Product
+from billing.models import OrderLine, Price, Product
 from billing.opening import open_account
+from billing.orders import place_order
 from billing.repricing import Repricing, reprice
 from controlpanel.demo import cast
 from controlpanel.demo.names import address_of, names
+from hardware.devices import assign_device, replace_device
+from hardware.models import Device
+from hardware.provisioning import check_in
+from hardware.shipments import Parcel, Unit, ship
 from telephony import contact_center
 from telephony.charging import Holder
 from telephony.end_users import remove_end_user
@@ -350,6 +355,39 @@ class Office:
         """Remove a service; its numbers are parked."""
         actor, at = self._act()
         remove_service(service, actor=actor, at=at)
+
+    # --- phones ----------------------------------------------------------------------------------
+
+    def order(self, product: str, quantity: int) -> OrderLine:
+        """Order hardware; it waits for its shipment."""
+        actor, at = self._act()
+        order = place_order(self.account, [(self.stage.products[product], quantity)], actor=actor, at=at)
+        return order.lines.select_related("order__account", "product").get()
+
+    def arrive(self, line: OrderLine, *macs: str) -> list[Device]:
+        """The provider ships units, each named by its MAC."""
+        _, at = self._act()
+        units = [Unit(mac, f"SN{place:03}{mac[-5:].replace(':', '')}") for place, mac in enumerate(macs, 1)]
+        parcel = Parcel(line, len(units), units)
+        actor = self.stage.staff[cast.ONBOARDER]
+        shipment = ship(line.order, [parcel], carrier="UPS", actor=actor, at=at)
+        return list(Device.objects.filter(units__shipment=shipment).order_by("pk"))
+
+    def hand(self, device: Device, to: Holder, site: Location) -> None:
+        """Assign a device, its emergency location acknowledged."""
+        actor, at = self._act()
+        assign_device(device, to=to, location=site, is_acknowledged=True, actor=actor, at=at)
+
+    def plug_in(self, *devices: Device, starts: bool = True) -> None:
+        """Phones fetch their configuration, and start unless they are told that they do not."""
+        for device in devices:
+            _, at = self._act()
+            check_in(device, starts=starts, at=at)
+
+    def breaks(self, device: Device, by: Device) -> None:
+        """A device takes the place of a broken one."""
+        actor, at = self._act()
+        replace_device(device, by, retires=True, actor=actor, at=at)
 
     # --- the contact center ----------------------------------------------------------------------
 

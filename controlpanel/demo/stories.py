@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from typing import Final
 
-from accounts.models import EndUser
+from accounts.models import EndUser, Location
 from controlpanel.demo import cast
 from controlpanel.demo.stage import Office, Story
 from telephony.models import Edition, Number, ServiceKind
@@ -33,6 +33,10 @@ def harbor_dental(office: Office) -> Story:
     for place, (name, department) in enumerate([*desk, *others], start=1):
         office.hire(name, department, site=rowes, extension=f"10{place:02}", number="617")
     office.service(FAX_LINE, "Referrals fax", "617")
+    phones = _dental_phones(office, rowes, quincy)
+    next(phones)
+    yield office.ago(113, "09:20")
+    next(phones)
     yield office.ago(97, "11:20")
     after_hours = office.service(AUTO_ATTENDANT, "After hours", extension="1090")
     spare = office.number("617")
@@ -41,6 +45,7 @@ def harbor_dental(office: Office) -> Story:
     office.buy(1)
     office.hire("Celia Strand", "Front desk", site=quincy, extension="1021", number="617")
     office.hire("Dr. Peter Amsel", "Dentists", site=quincy, extension="1022", number="617")
+    next(phones)
     yield office.ago(64, "09:40")
     office.assign(office.number("800"), front)
     office.assign(spare, after_hours)
@@ -59,10 +64,32 @@ def harbor_dental(office: Office) -> Story:
     office.signs_in("Devon Pratt")
     office.buy(3)
     office.hire("Jamal Whitfield", "Hygiene", site=quincy, extension="1023", number="617")
+    next(phones, None)
     yield office.ago(2, "15:10")
     office.hire("Erin Sandoval", "Front desk", site=quincy, extension="1024")
     office.number("617")
     office.number("617")
+
+
+def _dental_phones(office: Office, rowes: Location, quincy: Location) -> Iterator[None]:
+    """What becomes of the practice's phones: ordered, arrived, arrived late, broken."""
+    ordered = office.order("phone-desk-basic", 8)
+    yield
+    desks = office.arrive(ordered, *(f"00:15:65:3D:10:{place:02X}" for place in range(1, 7)))
+    for desk, end_user in zip(desks, office.people.values(), strict=True):
+        office.hand(desk, end_user, rowes)
+    office.plug_in(*desks)
+    yield
+    late = office.arrive(ordered, "00:15:65:3D:10:07", "00:15:65:3D:10:08")
+    office.hand(late[0], office.people["Celia Strand"], quincy)
+    office.plug_in(late[0])
+    yield
+    # His phone is connected and wants to be started again, and the conference phone stands in its box.
+    office.plug_in(late[1], starts=False)
+    office.hand(late[1], office.people["Jamal Whitfield"], quincy)
+    office.arrive(office.order("phone-conference", 1), "00:04:F2:3D:10:09")
+    (new,) = office.arrive(office.order("phone-desk-basic", 1), "00:15:65:3D:10:0A")
+    office.breaks(desks[3], new)
 
 
 def meridian_freight(office: Office) -> Story:
@@ -182,6 +209,12 @@ def larkspur_law(office: Office) -> Story:
         office.hire("", group, site=tower, extension=f"12{place:02}", number="212")
     for name in ("Litigation fax", "Estates fax"):
         office.service(FAX_LINE, name, "212")
+    phones = office.order("phone-desk-executive", 6)
+    yield office.ago(108, "11:40")
+    desks = office.arrive(phones, *(f"00:15:65:51:20:{place:02X}" for place in range(1, 5)))
+    for phone, partner in zip(desks, partners, strict=False):
+        office.hand(phone, partner, tower)
+    office.plug_in(*desks[:2])
     yield office.ago(90, "15:00")
     office.service(WEBFAX, "Closings webfax", "212")
     for partner in partners:

@@ -35,6 +35,8 @@ from billing.models import (
 from controlpanel.demo import cast, loader
 from controlpanel.demo.names import names
 from controlpanel.demo.sign_ins import SIGN_INS, sign_ins
+from hardware.facts import State, standing_of
+from hardware.models import Device
 from telephony.models import ContactCenter, InventoryNumber, Number, NumberState
 from telephony.onboarding import activates_on, steps, with_progress
 
@@ -246,3 +248,20 @@ def test_names_are_no_two_the_same_and_always_in_the_same_order() -> None:
     assert len(drawn) == len(set(drawn)) > 4000
     assert drawn == list(names("harbor-dental"))
     assert drawn[0] != next(names("larkspur-law"))
+
+
+def test_phones_stand_in_every_way(demo: None) -> None:
+    """ORD-6: in two accounts there are active ones, and each way of not being active yet."""
+    devices = Device.objects.select_related("account", "product")
+    states: dict[str, set[State]] = {}
+    for device in devices:
+        states.setdefault(device.account.slug, set()).add(standing_of(device).state)
+    assert states["harbor-dental"] == {
+        State.ACTIVE,
+        State.NOT_CONNECTED,
+        State.NOT_REBOOTED,
+        State.UNASSIGNED,
+        State.RETIRED,
+    }
+    assert states["larkspur-law"] == {State.ACTIVE, State.NOT_CONNECTED, State.UNASSIGNED}
+    assert not devices.filter(units=None).exists()
