@@ -25,7 +25,7 @@ from billing.access import access_by
 from billing.licences import Holding, Stock, free_of, move_assignments, stock_of
 from billing.models import LicenceAssignment, Product, Subscription
 from billing.views.places import place
-from billing.views.user_licences import BUYING_PAGE, known_place, standing
+from billing.views.user_licences import BUYING_PAGE, standing
 
 if TYPE_CHECKING:
     from django.http import HttpResponse, StreamingHttpResponse
@@ -117,7 +117,7 @@ def people(request: AccountRequest, pk: int) -> HttpResponse:
         "page": page,
         "is_filtered": any(filters_of(form).values()),
         "export_url": place(request, "billing:subscription-people-csv", pk=str(pk)),
-        "up": known_place(request, "billing:subscription", pk=pk),
+        "up": place(request, "billing:subscription", pk=pk),
         "refusal": refusal,
     }
     return render(request, "billing/subscription_people.html", context, status=400 if refusal else 200)
@@ -228,8 +228,7 @@ def _target(
 
 def _where_to_buy(request: AccountRequest, subscription: Subscription, product: Product, units: int) -> str:
     """The page that says what so many more licences on a subscription cost, and buys them."""
-    found = known_place(request, BUYING_PAGE, pk=subscription.pk)
-    return f"{found}?product={product.pk}&quantity={units}" if found else ""
+    return f"{place(request, BUYING_PAGE, pk=subscription.pk)}?product={product.pk}&quantity={units}"
 
 
 def _move(request: AccountRequest, source: Subscription, subscriptions: Sequence[Subscription]) -> str:

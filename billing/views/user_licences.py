@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django import forms
 from django.contrib import messages
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.forms import show_refusal
@@ -302,15 +302,7 @@ def _option(
 
 
 def _where_to_buy(request: AccountRequest, subscription: Subscription, product: Product) -> str:
-    found = known_place(request, BUYING_PAGE, pk=subscription.pk)
-    return f"{found}?product={product.pk}" if found else ""
-
-
-def known_place(request: AccountRequest, name: str, **kwargs: Any) -> str:
-    try:
-        return place(request, name, **kwargs)
-    except NoReverseMatch:
-        return ""
+    return f"{place(request, BUYING_PAGE, pk=subscription.pk)}?product={product.pk}"
 
 
 def free_words(holding: Holding | None) -> str:
