@@ -81,8 +81,8 @@ class Kept:
 @account_page(is_form=True)
 def choose_file(request: AccountRequest) -> HttpResponse:
     """Take a file, and on to what would become of each of its rows."""
-    form = UserFileForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
+    form = UserFileForm(request.POST, request.FILES) if request.method == "POST" else UserFileForm()
+    if form.is_valid():
         try:
             token = _keep(request, form.cleaned_data["file"])
         except Refused as refusal:

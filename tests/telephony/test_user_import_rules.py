@@ -174,7 +174,7 @@ class TestLicences:
     def test_limits_of_onboarding_hold(self, account: Account) -> None:
         """ONB-3: a third Contact Center licence is refused, whatever the way in; ONB-4: assigning has no limit."""
         install(account, Edition.PRO, actor=TESTS, at=AT)
-        rows = ("Ann,cc-pro-licence", "Ben,cc-pro", "Cleo,cc-pro")
+        rows = ("Ann,cc-pro-licence", "Ben,cc-pro-licence", "Cleo,cc-pro-licence")
         plan = plan_of(account, "name,licence", *rows, is_buying=True)
         assert [each.units for each in plan.missing] == [1]
         assert len(done(account, plan).end_users) == 3
