@@ -641,7 +641,7 @@ def test_a_contact_center_is_billed_as_its_page_shows(client: Client, tmp_path: 
 @pytest.mark.django_db
 def test_a_change_of_package_is_billed_as_its_page_shows(client: Client, tmp_path: Path) -> None:
     """USE-4: the price of both parts, prorated by days."""
-    example = Page(client.get("/help/contact-center/").content.decode()).examples[1]
+    example = Page(client.get("/help/usage/").content.decode()).examples[0]
     [*_, invoice] = play(tmp_path, until="2026-05-15", **PACKAGES)
     assert all_recurring(invoice) == sorted(
         (line["start"], line["end"], line["amount"]) for line in example.lines
