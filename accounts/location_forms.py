@@ -24,19 +24,22 @@ class LocationForm(forms.Form):
     street = forms.CharField(
         label="Street and house number",
         max_length=120,
-        required=False,
+        error_messages={"required": "Enter the street and the house number, where help has to come."},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text="With floor and suite where there are some, like 1 Main Street, floor 2.",
     )
-    city = forms.CharField(max_length=80, required=False)
+    city = forms.CharField(max_length=80, error_messages={"required": "Enter the city."})
     region = forms.CharField(
         label="State, province or region",
         max_length=40,
         required=False,
-        help_text="In the United States and Canada its two letters or its name.",
+        help_text="Needed in the United States and Canada: its two letters or its name.",
     )
     postal_code = forms.CharField(
-        max_length=16, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"})
+        max_length=16,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="Needed in the United States and Canada.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

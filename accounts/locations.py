@@ -45,6 +45,7 @@ class Use:
     many: str
     count: Callable[[Collection[int]], Mapping[int, int]]
     present: Callable[[Location, int], Sequence[Present]]
+    icon: str = "map-pin"
 
     def words(self, count: int) -> str:
         """A count with its noun: 1 user, 12 users."""
@@ -97,7 +98,7 @@ def _first_end_users(location: Location, most: int) -> list[Present]:
     ]
 
 
-USERS = Use("user", "users", count=_end_users_at, present=_first_end_users)
+USERS = Use("user", "users", count=_end_users_at, present=_first_end_users, icon="users")
 _uses: list[Use] = [USERS]
 
 
