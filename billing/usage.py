@@ -217,8 +217,11 @@ def record_usage(
 ) -> bool:
     """Take one record of usage that is no call; whether it was new.
 
-    Raises Refused where it lies in the future or before the account, or what is counted is not named.
+    Raises Refused where it lies in the future or before the account, or what is counted is not named; not
+    where it has come in before, whatever would be said of it now (USE-1).
     """
+    if UsageRecord.objects.filter(account=account, record_id=record_id).exists():
+        return False
     check_time(account, occurred_at, at)
     check_subject(meter, subject, is_named=is_named(account))
     record = NewUsage(

@@ -152,7 +152,7 @@ class Ledger:
     def lines(self, periods: list[tuple[date, date]]) -> list[Line]:
         """The usage lines of the invoice that closes the last of the periods: its own usage, and what is late."""
         told_from, closes = periods[-1]
-        found = []
+        found: list[Line] = []
         for start, end in periods:
             for meter in self.rates:
                 mine = [one for one in self.records if one.meter == meter and start <= one.on < end]
