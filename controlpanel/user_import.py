@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
     from django.http import HttpResponse, StreamingHttpResponse
 
+    from accounts.exporting import Cell
+
 KEPT: Final = timedelta(days=1)
 """A file that nobody imports is kept so long."""
 _KNOWN_FILES: Final = "user-imports"
@@ -129,7 +131,9 @@ def rows(request: AccountRequest, token: str) -> HttpResponse | StreamingHttpRes
     table = read_table(kept.path.read_bytes())
     plan = judge(request.account, table, is_buying=request.GET.get("buy") == "1", on=request.today)
     header = [*table.columns, *OWN_COLUMNS]
-    lines = ([*verdict.row.cells.values(), verdict.row.line, verdict.reason] for verdict in plan.verdicts)
+    lines: list[list[Cell]] = [
+        [*verdict.row.cells.values(), verdict.row.line, verdict.reason] for verdict in plan.verdicts
+    ]
     return csv_response("users-with-reasons", header, lines)
 
 

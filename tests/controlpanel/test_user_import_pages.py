@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -51,11 +50,10 @@ def look(client: Client, *lines: str, query: str = "") -> Any:
     return client.get(chosen["Location"] + query)
 
 
-def confirm(client: Client, looked: Any, **more: str) -> HttpResponse:
+def confirm(client: Client, looked: Any, **more: str) -> Any:
     """Press the button of a look at a file."""
     seen = looked.context["plan"].seen
-    answer: HttpResponse = client.post(looked.request["PATH_INFO"], {"seen": seen, **more})
-    return answer
+    return client.post(looked.request["PATH_INFO"], {"seen": seen, **more})
 
 
 def kept(account: Account) -> list[Path]:

@@ -53,7 +53,6 @@ def test_a_thousand_rows_in_seconds(account: Account) -> None:
     import_end_users(account, table, name="users.csv", seen=plan.seen, is_buying=True, actor=TESTS, at=AT)
     done = time.process_time()
     spent = f"judged {judged - began:.1f} s, priced {priced - judged:.1f} s, done {done - priced:.1f} s"
-    print(spent)
     assert done - began < SECONDS, spent
     assert EndUser.objects.filter(account=account).count() == MOST_ROWS
     assert LicenceAssignment.objects.filter(account=account, unassigned_on=None).count() == MOST_ROWS
