@@ -20,9 +20,7 @@ COMPLIMENTARY = "Main menu"
 @when_accepted
 def open_services(ledger: Ledger, quote: Quote) -> None:
     """The complimentary auto attendant, and the contact center of the quote (ORD-1, ONB-1)."""
-    add_service(
-        ledger.account, ServiceKind.AUTO_ATTENDANT, COMPLIMENTARY, actor=ledger.actor, at=ledger.at
-    )
+    add_service(ledger.account, ServiceKind.AUTO_ATTENDANT, COMPLIMENTARY, actor=ledger.actor, at=ledger.at)
     if quote.edition:
         install(ledger.account, Edition(quote.edition), actor=ledger.actor, at=ledger.at)
 
