@@ -113,6 +113,5 @@ class ReplaceForm(DeviceChoiceForm):
     retires = forms.BooleanField(
         label="Retire the broken device",
         required=False,
-        initial=True,
-        help_text="Take it out of use for good. Leave the box empty if it will be repaired.",
+        help_text="It is out of use for good then. Leave the box empty if it will be repaired.",
     )

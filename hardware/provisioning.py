@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from base64 import b32encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -39,6 +40,11 @@ DEFAULT_PORT: Final = 5061
 YEALINK: Final = "hardware/provisioning/yealink.cfg"
 POLY: Final = "hardware/provisioning/poly.xml"
 POLY_LINE: Final = "hardware/provisioning/poly-line.xml"
+FILES: Final[Mapping[tuple[str, bool], str]] = {
+    (PhoneFamily.YEALINK, False): YEALINK,
+    (PhoneFamily.POLY, False): POLY,
+    (PhoneFamily.POLY, True): POLY_LINE,
+}
 CONTENT_TYPES: Final = {YEALINK: "text/plain", POLY: "text/xml", POLY_LINE: "text/xml"}
 
 
@@ -119,12 +125,8 @@ def configuration_of(device: Device, *, is_line: bool = False) -> File | None:
 
     Poly's phones begin with a file that names others; `is_line` asks for the one that it names.
     """
-    family = ProductFamily.objects.filter(product=device.product_id).values_list("family", flat=True).first()
-    template = {
-        (PhoneFamily.YEALINK, False): YEALINK,
-        (PhoneFamily.POLY, False): POLY,
-        (PhoneFamily.POLY, True): POLY_LINE,
-    }.get((family, is_line))
+    found = ProductFamily.objects.filter(product=device.product_id).first()
+    template = FILES.get((found.family, is_line)) if found else None
     if template is None:
         return None
     return File(render_to_string(template, _words_for(device)), CONTENT_TYPES[template])

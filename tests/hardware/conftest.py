@@ -21,7 +21,7 @@ from tests.factories import AT, TESTS
 Snapshot = Callable[[], dict[str, list[tuple[Any, ...]]]]
 A, B, C = "00:15:65:00:00:0A", "00:15:65:00:00:0B", "00:04:F2:00:00:0C"
 DESK, CONFERENCE = "phone-desk-basic", "phone-conference"
-BY = {"actor": TESTS, "at": AT}
+BY: dict[str, Any] = {"actor": TESTS, "at": AT}
 
 
 @pytest.fixture
