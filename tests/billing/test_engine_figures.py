@@ -56,7 +56,7 @@ def test_each_part_of_a_package_is_held_against_its_own_minutes() -> None:
     """USE-4: 500 minutes of 17 of 31 days are 275; what is left of them helps the second package nothing."""
     packages = (package(500, "01-01", "02-01"), package(1000, "02-01"))
     figure = figures(called("01-20", 100), called("02-03", 460), packages=packages)["toll-free"]
-    assert [(part.part.included, part.minutes, part.above // 60) for part in figure.parts] == [
+    assert [(part.part.included, part.used // 60, part.above // 60) for part in figure.parts] == [
         (275, 100, 0),
         (452, 460, 8),
     ]
