@@ -185,6 +185,8 @@ def remove_licences(
     """
     check_quantity(quantity)
     with open_ledger(account, actor=actor, at=at) as ledger:
+        if subscription is not None:
+            check_runs(subscription, ledger.on)
         bought = ledger.held(product.pk, subscription=subscription)
         free = max(0, bought - _assigned(account, product, subscription))
         if quantity > free:

@@ -179,6 +179,10 @@ WRITERS = {
     "billing/charges.py": {"update"},
     "billing/triggers.py": {"update"},
     "billing/issuing.py": {"insert"},
+    # Rows in bulk that have no states.
+    "billing/rate_deck.py": {"insert"},
+    "billing/usage.py": {"insert"},
+    "telephony/usage_import.py": {"insert"},
     "telephony/first_numbers.py": {"update"},
 }
 APPS = ("accounts", "billing", "telephony", "hardware", "controlpanel")
