@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from django import forms
 from django.contrib import messages
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import CharField, Exists, OuterRef, Q
+from django.db.models.functions import Cast
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods, require_safe
@@ -180,15 +181,15 @@ def end_user(request: AccountRequest, pk: int) -> HttpResponse:
 
 
 def _lately(end_user: EndUser) -> list[AuditEntry]:
-    """The last entries about an end user, and about numbers that came or went. Two queries."""
-    about = Q(target_kind="enduser", target_id=str(end_user.pk))
-    holdings = NumberHolding.objects.filter(end_user=end_user).values_list(
-        "number_id", "number__e164", "from_at", "to_at"
+    """The last entries about an end user, and about numbers that came or went. One query."""
+    holdings = NumberHolding.objects.filter(end_user=end_user)
+    numbers = holdings.annotate(key=Cast("number_id", CharField())).values("key")
+    moved = Q(at__in=holdings.values("from_at")) | Q(
+        at__in=holdings.filter(to_at__isnull=False).values("to_at")
     )
-    for number, e164, from_at, to_at in holdings[:LATELY]:
-        # A swap is an entry about one of the two numbers, and names both.
-        named = Q(target_id=str(number)) | Q(action="swap-numbers", summary__contains=e164)
-        about |= Q(named, target_kind="number", at__in=[at for at in (from_at, to_at) if at])
+    # A swap is an entry about one of the two numbers, at the instant at which both moved.
+    named = Q(target_id__in=numbers) | Q(action="swap-numbers")
+    about = Q(target_kind="enduser", target_id=str(end_user.pk)) | (moved & named & Q(target_kind="number"))
     trail = AuditEntry.objects.filter(about, account=end_user.account_id).exclude(action="add-number")
     return list(trail.select_related("user")[:LATELY])
 
