@@ -28,8 +28,8 @@ CALLS = [
 ]
 # code, name, unit, aggregation, pooling, ledger code, USD, EUR; the price of a unit
 OTHERS = [
-    ("agents", "Agents above the commitment", "agent", "maximum", "agents", "4810", "95.0000", "88.0000"),
-    ("ivr-ports", "IVR ports above the commitment", "port", "maximum", "peaks", "4820", "25.0000", "23.0000"),
+    ("agents", "Agents", "agent", "maximum", "agents", "4810", "95.0000", "88.0000"),
+    ("ivr-ports", "IVR ports", "port", "maximum", "peaks", "4820", "25.0000", "23.0000"),
     ("connect-messages", "Connect messages", "message", "sum", "primary", "4830", "0.0090", "0.0080"),
     ("ai-agent", "AI agent", "session", "sum", "tenant", "4840", "0.9900", "0.9000"),
     ("ai-assistant", "AI assistant", "session", "sum", "tenant", "4841", "0.2500", "0.2300"),

@@ -18,7 +18,7 @@ from billing.engine.usage import DayOfPeaks, had_since
 from billing.faults import told_to_customer
 from billing.models import Meter, Subscription
 from billing.overage import NO_SUBSCRIPTION, Overage, Working, overage_of, periods_of
-from billing.subscription_forms import PeriodForm, label_of
+from billing.subscription_forms import PeriodForm
 from billing.views.places import invoice_url, place
 
 if TYPE_CHECKING:
@@ -77,13 +77,13 @@ def _shown(
     names[None] = NO_SUBSCRIPTION
     shown: dict[str, Any] = {
         "working": working,
-        "label": label_of(meter),
+        "label": meter.name,
         "unit": meter.unit,
         "units": f"{meter.unit}s",
         "rule": _rule(working),
         "result": _result(working, meter, is_named=found.usage.is_named),
         "rows": _rows(working, names, departments),
-        "payer": _payer_words(working, label_of(meter), found.usage.subscriptions, found.period),
+        "payer": _payer_words(working, meter.name, found.usage.subscriptions, found.period),
         "lines": [
             line._asdict() | {"url": invoice_url(request, line.number) if line.number else ""}
             for line in working.lines
@@ -108,7 +108,7 @@ def _shown(
                     "label": "Commitments of the day",
                     "values": [day.included for day in working.days],
                 },
-                "title": f"{label_of(meter)} by day",
+                "title": f"{meter.name} by day",
                 "marked": working.pool.on if working.pool.above else None,
             },
         }

@@ -22,7 +22,7 @@ from billing.access import first_ending, told_by
 from billing.engine import Pooling, SubscriptionFacts, period_containing
 from billing.engine.usage import minutes_words
 from billing.models import LicenceMode, Meter, Offer, Subscription, Tenancy
-from billing.subscription_forms import SubscriptionFilter, committed_words, label_of, partners_of
+from billing.subscription_forms import SubscriptionFilter, committed_words, partners_of
 from billing.subscriptions import subscriptions_of
 from billing.views.places import place
 
@@ -300,7 +300,7 @@ def _commitments(own: SubscriptionFacts, meters: Mapping[str, Meter], today: dat
     committed = queries.commitments_on(own, today)
     return [
         {
-            "label": label_of(meter),
+            "label": meter.name,
             "unit": meter.unit,
             "quantity": committed[meter.pk],
             "since": max(one.starts_on for one in own.commitments if one.meter == meter.pk),
@@ -315,7 +315,7 @@ def _changes(own: SubscriptionFacts, meters: Mapping[str, Meter]) -> list[dict[s
     ordered = sorted(own.commitments, key=lambda one: (one.starts_on, one.meter), reverse=True)
     return [
         {
-            "label": label_of(meters[one.meter]) if one.meter in meters else one.meter,
+            "label": meters[one.meter].name if one.meter in meters else one.meter,
             "quantity": one.quantity,
             "starts_on": one.starts_on,
             "ends_on": own.ends_on if one.ends_on is None else min(one.ends_on, own.ends_on),
@@ -333,7 +333,7 @@ def _used(
 ) -> dict[str, Any]:
     is_pooled = row.meter in queries.pooled(meters)
     return {
-        "label": label_of(row.meter),
+        "label": row.meter.name,
         "words": used_words(row, is_named=tenancy.licence_mode == LicenceMode.NAMED),
         "committed": queries.commitments_on(own, today).get(row.meter.pk, 0) if is_pooled else None,
     }

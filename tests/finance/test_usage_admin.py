@@ -75,11 +75,11 @@ class TestMeters:
     """Names and the books' accounts are finance's; how they count stays."""
 
     def test_finance_gives_another_ledger_code(self, finance: Client) -> None:
-        sent = {"name": "Agents", "ledger_code": "9999", "tax_category": "telecom", "rank": "5"}
+        sent = {"name": "Seats", "ledger_code": "9999", "tax_category": "telecom", "rank": "5"}
         sent |= {"aggregation": "sum", "pooling": "none", "unit": "x"}
         assert finance.post("/admin/billing/meter/agents/change/", sent).status_code == 302
         meter = Meter.objects.get(pk="agents")
-        assert (meter.name, meter.ledger_code) == ("Agents", "9999")
+        assert (meter.name, meter.ledger_code) == ("Seats", "9999")
         assert (meter.aggregation, meter.pooling, meter.unit) == ("maximum", "agents", "agent")
         assert AuditEntry.objects.get(action="edit-meter").after["ledger_code"] == "9999"
 
@@ -156,6 +156,7 @@ class TestTenancy:
     def test_support_switches_the_whole_tenant(self, support: Client, harbor: Account) -> None:
         page = text(support.get(f"/admin/billing/tenancy/{harbor.pk}/change/"))
         assert "Switch the tenant" in page
+        assert "/admin/billing/subscription/provision/?account=harbor" in page
         assert "Front desk" in page
         asked = text(support.get(f"/admin/billing/tenancy/{harbor.pk}/switch/"))
         assert "1 subscription at once" in asked
