@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from hashlib import sha256
 from typing import Any, Final, cast
 
 from django import forms
 from django.forms import BoundField
 
+from accounts.forms import show_refusal
 from accounts.models import Account, Partner
+from accounts.refusals import Refused
 from billing.engine.calendar import months_after
 from billing.licences import MOST_UNITS
 from billing.models import (
@@ -28,6 +31,8 @@ _TERM: Final = f"Enter a whole number of months from 1 to {LONGEST_TERM}."
 _COMMITTED: Final = f"Enter a whole number up to {MOST_COMMITTED:,}, or leave it empty."
 _UNITS: Final = f"Enter a whole number up to {MOST_UNITS:,}, or leave it empty."
 _DAY: Final = "Enter a date."
+# How the form names what the action calls otherwise.
+FIELDS: Final = {"ends_on": "term_months"}
 
 
 class _Fixed(forms.Select):
@@ -64,20 +69,20 @@ class CommitmentForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.meters = meters
         for meter in meters:
-            self.fields[f"commitment-{meter.pk}"] = _whole(label_of(meter), MOST_COMMITTED, _COMMITTED)
+            self.fields[field_of(meter.pk)] = _whole(meter.name, MOST_COMMITTED, _COMMITTED)
 
     def commitments(self) -> dict[str, int]:
         """What was entered of each meter, 0 for an empty field; a field that was not understood is left out."""
         return {
-            meter.pk: self.cleaned_data[f"commitment-{meter.pk}"] or 0
+            meter.pk: self.cleaned_data[field_of(meter.pk)] or 0
             for meter in self.meters
-            if f"commitment-{meter.pk}" in self.cleaned_data
+            if field_of(meter.pk) in self.cleaned_data
         }
 
     @property
     def commitment_fields(self) -> list[BoundField]:
         """The fields of the meters."""
-        return [self[f"commitment-{meter.pk}"] for meter in self.meters]
+        return [self[field_of(meter.pk)] for meter in self.meters]
 
 
 class SubscriptionForm(CommitmentForm):
@@ -241,15 +246,28 @@ class PeriodForm(forms.Form):
         cast(forms.ChoiceField, self.fields["period"]).choices = list(periods)
 
 
-def label_of(meter: Meter) -> str:
-    """What a meter counts, to be committed to: Agents, not Agents above the commitment."""
-    return meter.name.removesuffix(" above the commitment")
+def field_of(meter: str) -> str:
+    """The name of the field in which a meter's commitment is entered."""
+    return f"commitment-{meter}"
+
+
+def show_by_field(form: CommitmentForm, refusal: Refused) -> None:
+    """Put a refusal of an action by the form's own field: meters and the end are called otherwise there."""
+    asked = refusal.field or ""
+    field = field_of(asked) if field_of(asked) in form.fields else FIELDS.get(asked, asked)
+    show_refusal(form, Refused(refusal.message, rule=refusal.rule, field=field))
+
+
+def seen_of(asked: object, box: Mapping[str, Any]) -> str:
+    """What a person has seen who was shown what this comes to: `asked` for, at the cost of the box."""
+    shown = (asked, box["monthly"], box["next_on"], box["next_then"])
+    return sha256(repr(shown).encode()).hexdigest()[:24]
 
 
 def committed_words(commitments: Mapping[str, int], meters: Iterable[Meter]) -> str:
     """Commitments in a few words: Agents 10, IVR ports 4."""
     return ", ".join(
-        f"{label_of(meter)} {commitments[meter.pk]:,}" for meter in meters if commitments.get(meter.pk)
+        f"{meter.name} {commitments[meter.pk]:,}" for meter in meters if commitments.get(meter.pk)
     )
 
 

@@ -13,12 +13,15 @@ from typing import NamedTuple
 from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from accounts.models import Account
+from billing.catalogue import prices_on
 from billing.engine import Period, Pooling, SubscriptionFacts
 from billing.engine.usage import primary_on
 from billing.models import (
     Charge,
+    Family,
     LicenceAssignment,
     Meter,
+    Product,
     Subscription,
     UsageRecord,
 )
@@ -132,6 +135,16 @@ def succession(subscriptions: Sequence[SubscriptionFacts], today: date) -> Succe
 def _first_to_come(subscriptions: Sequence[SubscriptionFacts], today: date) -> SubscriptionFacts | None:
     to_come = [one for one in subscriptions if today < one.starts_on < one.ends_on]
     return min(to_come, key=lambda one: (one.starts_on, one.id), default=None)
+
+
+def on_offer(account: Account, today: date) -> list[Product]:
+    """What a subscription can hold: billed monthly, on sale, with a price of today. Two queries."""
+    products = Product.objects.filter(
+        is_on_sale=True, is_recurring=True, family__in=(Family.LICENCE, Family.CONTACT_CENTER)
+    )
+    found = list(products)
+    prices = prices_on([product.pk for product in found], account, today)
+    return [product for product in found if product.pk in prices]
 
 
 def meters_by_code() -> dict[str, Meter]:

@@ -132,12 +132,25 @@ def end_subscription(subscription: Subscription, *, actor: Actor, at: datetime) 
         )
 
 
+def set_commitments(
+    subscription: Subscription, wanted: Mapping[str, int], *, reason: str = "", actor: Actor, at: datetime
+) -> None:
+    """From today a subscription commits to these quantities, by meter; all of them or none (SUB-6).
+
+    Raises Refused where `set_commitment` does.
+    """
+    with open_ledger(subscription.account, actor=actor, at=at):
+        for meter, quantity in wanted.items():
+            set_commitment(subscription, meter, quantity, reason=reason, actor=actor, at=at)
+
+
 def set_commitment(
-    subscription: Subscription, meter: str, quantity: int, *, actor: Actor, at: datetime
+    subscription: Subscription, meter: str, quantity: int, *, reason: str = "", actor: Actor, at: datetime
 ) -> None:
     """From today a subscription commits to another quantity of a meter; nothing where it is that already.
 
-    Raises Refused where the subscription has ended or the meter takes no commitments.
+    Any quantity: what customers may commit to by themselves is asked by `billing.commitments`. `reason` is
+    kept in the trail. Raises Refused where the subscription has ended or the meter takes no commitments.
     """
     with open_ledger(subscription.account, actor=actor, at=at) as ledger:
         check_runs(subscription, ledger.on)
@@ -165,7 +178,8 @@ def set_commitment(
         ledger.record(
             "set-commitment",
             subscription,
-            f"Commitment of {subscription} to {meter} changed from {before} to {quantity}",
+            f"Commitment of {subscription} to {meter} changed from {before} to {quantity}"
+            f"{f': {reason}' if reason else ''}",
             before={"meter": meter, "quantity": before},
             after={"meter": meter, "quantity": quantity, "from": from_on},
         )
@@ -209,6 +223,11 @@ def switch_tenancy(
 def subscriptions_of(account: Account) -> list[SubscriptionFacts]:
     """The account's subscriptions as they are known now, in the order in which they were added. Two queries."""
     return subscription_facts({account.pk: date.max})[account.pk]
+
+
+def open_commitments(subscription: Subscription) -> dict[str, int]:
+    """What a subscription commits to by the latest word, by meter; from its start if it has not begun. One query."""
+    return dict(subscription.commitments.filter(ends_on=None).values_list("meter", "quantity"))
 
 
 def term_months(starts_on: date, ends_on: date) -> int:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import messages
-from django.db import transaction
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from accounts.forms import show_refusal
 from accounts.models import EndUser
 from accounts.permissions import AccountRequest, account_page
 from accounts.queries import departments_of
@@ -20,12 +17,17 @@ from accounts.refusals import Refused
 from accounts.trail import Actor
 from billing import explain
 from billing import subscription_queries as queries
-from billing.catalogue import prices_on
+from billing.commitments import (
+    AGENTS,
+    add_own_subscription,
+    give_back_licences,
+    licences_on,
+    set_own_commitments,
+)
 from billing.engine import BillingFault
 from billing.engine.calendar import months_after
-from billing.licences import Holding, add_licences, remove_licences
+from billing.licences import Holding, add_licences
 from billing.models import (
-    Family,
     LicenceMode,
     Meter,
     Product,
@@ -34,14 +36,15 @@ from billing.models import (
     Tenancy,
 )
 from billing.preview import cost_of
-from billing.subscription_forms import CommitmentForm, SubscriptionForm, committed_words, label_of
-from billing.subscriptions import (
-    Terms,
-    add_subscription,
-    end_subscription,
-    set_commitment,
-    subscriptions_of,
+from billing.subscription_forms import (
+    CommitmentForm,
+    SubscriptionForm,
+    committed_words,
+    field_of,
+    seen_of,
+    show_by_field,
 )
+from billing.subscriptions import Terms, end_subscription, subscriptions_of
 from billing.views.licences import BUYING, GIVING_BACK, NO_PRICE, close_deal, giving_back_box
 from billing.views.places import place
 from billing.views.subscriptions import own_subscription, primary_words
@@ -51,8 +54,6 @@ if TYPE_CHECKING:
 
 FIRST_TERM: Final = 12
 MOST_NAMED: Final = 10
-# How the form names what the action calls otherwise.
-FIELDS: Final = {"ends_on": "term_months"}
 
 
 # --- adding ----------------------------------------------------------------------------------
@@ -73,17 +74,18 @@ def subscription_add(request: AccountRequest) -> HttpResponse:
         "departments": departments_of(account),
         "up": place(request, "billing:subscriptions"),
         "ends_on": terms.ends_on if terms else None,
+        "agreed": _agreed(form.meters, {}),
     }
 
     def act() -> Subscription:
         if terms is None:
             raise ValueError("nothing is added without terms")
-        return add_subscription(account, terms, actor=Actor.of(request), at=request.at)
+        return add_own_subscription(account, terms, actor=Actor.of(request), at=request.at)
 
     if terms is not None:
         try:
             box = explain.cost_box(account, cost_of(account, act))
-            context |= {"cost": box, "seen": _seen(terms, box)}
+            context |= {"cost": box, "seen": seen_of(terms, box)}
             if request.method == "POST" and request.POST.get("seen") == context["seen"]:
                 added = act()
                 messages.success(request, _added(added, box["lines"]))
@@ -93,7 +95,7 @@ def subscription_add(request: AccountRequest) -> HttpResponse:
         except BillingFault:
             context["refusal"] = Refused(NO_PRICE, rule="BIL-10")
         if "refusal" in context and form.is_bound:
-            _show(form, context["refusal"])
+            show_by_field(form, context["refusal"])
         elif request.method == "POST":
             context["facts"] = _facts(terms, form.meters)
             return render(request, "billing/subscription_review.html", context)
@@ -109,8 +111,8 @@ def _add_form(request: AccountRequest) -> SubscriptionForm:
         data,
         account=account,
         tenancy=Tenancy.objects.filter(account=account).first(),
-        meters=queries.pooled(queries.meters_by_code()),
-        products=_on_offer(request),
+        meters=_asked_for(data),
+        products=queries.on_offer(request.account, request.today),
         initial={
             "starts_on": request.today,
             "term_months": FIRST_TERM,
@@ -121,6 +123,8 @@ def _add_form(request: AccountRequest) -> SubscriptionForm:
     if data is not None and request.method != "POST":
         # Its cost follows the fields before it has a name.
         form.fields["name"].required = False
+    if field_of(AGENTS) in form.fields:
+        form.fields[field_of(AGENTS)].help_text = "At most one for each Contact Center licence above."
     return form
 
 
@@ -137,16 +141,6 @@ def _terms(request: AccountRequest, form: SubscriptionForm) -> Terms | None:
             form.fields["telephony_option"].initial or TelephonyOption.WEBEX_CALLING
         ),
     )
-
-
-def _on_offer(request: AccountRequest) -> list[Product]:
-    """What a subscription can hold: billed monthly, on sale, with a price of today. Two queries."""
-    products = Product.objects.filter(
-        is_on_sale=True, is_recurring=True, family__in=(Family.LICENCE, Family.CONTACT_CENTER)
-    )
-    found = list(products)
-    prices = prices_on([product.pk for product in found], request.account, request.today)
-    return [product for product in found if product.pk in prices]
 
 
 def _facts(terms: Terms, meters: Sequence[Meter]) -> list[dict[str, str]]:
@@ -202,20 +196,15 @@ def subscription_buy(request: AccountRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @account_page(is_form=True)
 def subscription_give_back(request: AccountRequest, pk: int) -> HttpResponse:
-    """Give back licences of a subscription that nobody holds (LIC-1, BIL-5)."""
+    """Give back licences of a subscription that nobody holds and no agent is committed to (LIC-1, SUB-6)."""
     found = own_subscription(request, pk)
     if found.ends_on <= request.today:
         return _is_over(request, found)
     deal = replace(
         GIVING_BACK,
         title=f"Give back licences of {found}",
-        act=lambda request, product, quantity: remove_licences(
-            request.account,
-            product,
-            quantity,
-            subscription=found,
-            actor=Actor.of(request),
-            at=request.at,
+        act=lambda request, product, quantity: give_back_licences(
+            found, product, quantity, actor=Actor.of(request), at=request.at
         ),
         held=lambda request: _licences(request, found),
         **_up(found),
@@ -230,7 +219,7 @@ def _licences(request: AccountRequest, subscription: Subscription) -> list[Holdi
         for product in queries.held_on(request.account, subscription, request.today)
         if product.is_licence
     }
-    on_offer = {product.pk for product in _on_offer(request)}
+    on_offer = {product.pk for product in queries.on_offer(request.account, request.today)}
     return [
         Holding(
             product,
@@ -267,13 +256,15 @@ def subscription_commitments(request: AccountRequest, pk: int) -> HttpResponse:
     found = own_subscription(request, pk)
     if found.ends_on <= request.today:
         return _is_over(request, found)
-    meters = queries.pooled(queries.meters_by_code())
     own = next(one for one in subscriptions_of(request.account) if one.id == pk)
     current = queries.commitments_on(own, request.today)
-    initial = {f"commitment-{meter}": quantity for meter, quantity in current.items()}
-    asked = request.GET if any(name.startswith("commitment-") for name in request.GET) else None
-    form = CommitmentForm(request.POST if request.method == "POST" else asked, meters=meters, initial=initial)
+    initial = {field_of(meter): quantity for meter, quantity in current.items()}
+    asked = request.GET if any(name.startswith(field_of("")) for name in request.GET) else None
+    data = request.POST if request.method == "POST" else asked
+    form = CommitmentForm(data, meters=_asked_for(data), initial=initial)
+    _say_limit(form, licences_on(found), current.get(AGENTS, 0))
     context: dict[str, Any] = {
+        "agreed": _agreed(form.meters, current),
         "form": form,
         "subscription": found,
         "from_on": max(request.today, found.starts_on),
@@ -285,7 +276,7 @@ def subscription_commitments(request: AccountRequest, pk: int) -> HttpResponse:
     if wanted is not None:
         changes = [
             (meter, current.get(meter.pk, 0), wanted.get(meter.pk, 0))
-            for meter in meters
+            for meter in form.meters
             if current.get(meter.pk, 0) != wanted.get(meter.pk, 0)
         ]
         done = _set(request, found, changes, form, context)
@@ -293,6 +284,34 @@ def subscription_commitments(request: AccountRequest, pk: int) -> HttpResponse:
             return done
     status = 400 if request.method == "POST" else 200
     return render(request, "billing/subscription_commitments.html", context, status=status)
+
+
+def _asked_for(data: Mapping[str, Any] | None) -> list[Meter]:
+    """The meters that the form has fields for: agents, and whatever else was sent, to be refused by its field."""
+    pooled = queries.pooled(queries.meters_by_code())
+    return [meter for meter in pooled if meter.pk == AGENTS or field_of(meter.pk) in (data or ())]
+
+
+def _agreed(asked_for: Sequence[Meter], current: Mapping[str, int]) -> list[dict[str, str]]:
+    """What is agreed with the provider of the other meters, to look at."""
+    fields = {meter.pk for meter in asked_for}
+    return [
+        {"term": meter.name, "value": f"{current[meter.pk]:,}" if current.get(meter.pk) else "None"}
+        for meter in queries.pooled(queries.meters_by_code())
+        if meter.pk not in fields
+    ]
+
+
+def _say_limit(form: CommitmentForm, licences: int, committed: int) -> None:
+    """How far agents can be committed to, beside their field."""
+    held = f"{licences:,} Contact Center licence{'' if licences == 1 else 's'}"
+    words = f"At most {licences:,}: it has {held}."
+    if committed > licences:
+        words = (
+            f"{committed:,} were agreed with the provider, and it has {held}. What you change is {licences:,} at "
+            "most, and only support can raise it again."
+        )
+    form.fields[field_of(AGENTS)].help_text = words
 
 
 def _set(
@@ -305,17 +324,16 @@ def _set(
     """Price the changes, and make them if that was seen; None for the form once more."""
 
     def act() -> None:
-        with transaction.atomic():
-            for meter, _, quantity in changes:
-                set_commitment(subscription, meter.pk, quantity, actor=Actor.of(request), at=request.at)
+        wanted = {meter.pk: quantity for meter, _, quantity in changes}
+        set_own_commitments(subscription, wanted, actor=Actor.of(request), at=request.at)
 
     try:
         box = explain.cost_box(request.account, cost_of(request.account, act))
         told = [(meter.pk, after) for meter, _, after in changes]
-        context |= {"cost": box, "seen": _seen(told, box)}
+        context |= {"cost": box, "seen": seen_of(told, box)}
         if request.method == "POST" and (not changes or request.POST.get("seen") == context["seen"]):
             act()
-            words = ", ".join(f"{label_of(meter)} {after:,}" for meter, _, after in changes)
+            words = ", ".join(f"{meter.name} {after:,}" for meter, _, after in changes)
             messages.success(
                 request, f"{subscription} now commits to: {words}." if words else "Nothing was changed."
             )
@@ -326,12 +344,12 @@ def _set(
         context["refusal"] = Refused(NO_PRICE, rule="BIL-10")
     if "refusal" in context:
         if form.is_bound:
-            _show(form, context["refusal"])
+            show_by_field(form, context["refusal"])
         return None
     if request.method != "POST":
         return None
     context["facts"] = [
-        {"term": label_of(meter), "value": f"{before:,} to {after:,}"} for meter, before, after in changes
+        {"term": meter.name, "value": f"{before:,} to {after:,}"} for meter, before, after in changes
     ]
     return render(request, "billing/subscription_review.html", context)
 
@@ -399,18 +417,3 @@ def _consequences(request: AccountRequest, subscription: Subscription, names: Se
     if before is not None and before.id == own.id:
         told.extend(primary_words(after)[:1])
     return told
-
-
-# --- what they share -------------------------------------------------------------------------
-
-
-def _seen(asked: object, box: Mapping[str, Any]) -> str:
-    """What a person who has seen this box has seen."""
-    shown = (asked, box["monthly"], box["next_on"], box["next_then"])
-    return sha256(repr(shown).encode()).hexdigest()[:24]
-
-
-def _show(form: SubscriptionForm | CommitmentForm, refusal: Refused) -> None:
-    """Put a refusal by the form's own field."""
-    field = FIELDS.get(refusal.field or "", refusal.field)
-    show_refusal(form, Refused(refusal.message, rule=refusal.rule, field=field))

@@ -86,7 +86,7 @@ FORM: dict[str, str | int] = {
     "licence_mode": "concurrent",
     "telephony_option": "webex-calling",
     f"product-{PRO}": 2,
-    "commitment-agents": 10,
+    "commitment-agents": 2,
 }
 
 
@@ -301,7 +301,7 @@ class TestAdd:
         found = Subscription.objects.get()
         assert (answer.status_code, answer.headers["Location"]) == (302, page_of(found))
         assert (found.ends_on, found.partner, found.department) == (date(2027, 3, 2), partner, "Sales")
-        assert [(one.meter, one.quantity) for one in found.commitments.all()] == [("agents", 10)]
+        assert [(one.meter, one.quantity) for one in found.commitments.all()] == [("agents", 2)]
         assert [(one.product_id, one.quantity) for one in Charge.objects.all()] == [(PRO, 2)]
         assert "Billing begins on Mar 2, 2026." in text(owner_client.get(page_of(found)))
 
@@ -310,7 +310,7 @@ class TestAdd:
         review = owner_client.post(ADD, FORM)
         assert review.status_code == 200
         assert "Nothing has been changed yet" in text(review)
-        assert "Agents 10" in text(review)
+        assert "Agents 2" in text(review)
         assert not Subscription.objects.exists()
         assert owner_client.post(ADD, {**FORM, "seen": review.context["seen"]}).status_code == 302
         assert Subscription.objects.count() == 1
@@ -340,7 +340,7 @@ class TestAdd:
         (error,) = answer.context["form"].errors.as_data()[field]
         assert error.code == rule
         assert says in error.message
-        assert 'value="10"' in text(answer)
+        assert 'name="commitment-agents" value="2"' in text(answer)
         assert Subscription.objects.count() == 1
 
     @pytest.mark.parametrize(
@@ -419,19 +419,20 @@ class TestChange:
 
     def test_a_commitment_is_changed_from_today(self, account: Account, owner_client: Client) -> None:
         """SUB-6: what is left empty is committed to no longer; nothing changed is nothing done."""
-        found = enter(account, commitments={"agents": 10, "ivr-ports": 4})
+        found = enter(account, products={PRO: 12}, commitments={"agents": 10, "ivr-ports": 4})
         address = page_of(found, "commitments/")
         assert 'value="10"' in text(owner_client.get(address))
-        data: dict[str, str | int] = {"commitment-agents": 12, "commitment-ivr-ports": ""}
+        data: dict[str, str | int] = {"commitment-agents": 12}
         review = owner_client.post(address, data)
         assert "10 to 12" in text(review)
         assert send(owner_client, address, data).status_code == 302
         rows = owner_client.get(page_of(found)).context["commitments"]
-        assert [(row["label"], row["quantity"]) for row in rows] == [("Agents", 12)]
-        entries = account.audit_entries.filter(action="set-commitment").count()
-        assert entries == 2
+        assert [(row["label"], row["quantity"]) for row in rows] == [("Agents", 12), ("IVR ports", 4)]
         assert owner_client.post(address, data).status_code == 302
-        assert account.audit_entries.filter(action="set-commitment").count() == entries
+        assert account.audit_entries.filter(action="set-commitment").count() == 1
+        assert send(owner_client, address, {"commitment-agents": ""}).status_code == 302
+        rows = owner_client.get(page_of(found)).context["commitments"]
+        assert [(row["label"], row["quantity"]) for row in rows] == [("IVR ports", 4)]
 
     def test_ending_says_who_loses_access_and_what_is_credited(
         self, account: Account, owner_client: Client
