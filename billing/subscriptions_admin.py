@@ -1,76 +1,54 @@
-"""The administration of subscriptions: switching what those of a tenant have in common (SUB-2, SUB-3)."""
+"""The administration of subscriptions: entered, given commitments, switched together (SUB-1 to SUB-3, SUB-6)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
 
 from accounts.admin import InlineToLookAt
 from accounts.forms import show_refusal
-from accounts.models import User
+from accounts.models import Account, User
 from accounts.permissions import SUPPORT, is_in_group
 from accounts.refusals import Refused
 from accounts.trail import Actor
+from billing import explain
+from billing import subscription_queries as queries
+from billing.engine import BillingFault
 from billing.look_only import LookOnlyAdmin
 from billing.models import (
     LicenceMode,
+    Offer,
     Subscription,
     SubscriptionCommitment,
     TelephonyOption,
     Tenancy,
 )
-from billing.subscriptions import switch_tenancy
+from billing.preview import cost_of
+from billing.subscription_forms import field_of, seen_of, show_by_field
+from billing.subscription_staff_forms import AccountForm, ProvisionForm, StaffCommitmentForm, SwitchForm
+from billing.subscriptions import (
+    add_subscription,
+    check_runs,
+    open_commitments,
+    set_commitments,
+    switch_tenancy,
+)
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
-UNCHANGED: Final = "Nothing is switched: choose another licence mode or telephony option."
-
-
-class SwitchForm(forms.Form):
-    """What the whole tenant is switched to, why, and the account's name typed."""
-
-    licence_mode = forms.ChoiceField(choices=LicenceMode.choices, widget=forms.RadioSelect)
-    telephony_option = forms.ChoiceField(choices=TelephonyOption.choices, widget=forms.RadioSelect)
-    reason = forms.CharField(
-        max_length=200,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Kept in the account's activity, for its admins to read.",
-    )
-    confirm_name = forms.CharField(label="The account's name", max_length=200)
-
-    def __init__(self, *args: Any, tenancy: Tenancy, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.tenancy = tenancy
-        name = self.fields["confirm_name"]
-        name.help_text = format_html("Type <strong>{}</strong> to confirm.", tenancy.account.name)
-        name.widget.attrs["autocomplete"] = "off"
-
-    def clean_confirm_name(self) -> str:
-        """The very name, upper and lower case aside."""
-        typed: str = self.cleaned_data["confirm_name"]
-        if " ".join(typed.split()).casefold() != " ".join(self.tenancy.account.name.split()).casefold():
-            raise ValidationError("This is not the account's name. Nothing was switched.")
-        return typed
-
-    def clean(self) -> dict[str, Any]:
-        """Something is to be switched."""
-        cleaned = super().clean() or self.cleaned_data
-        now = (self.tenancy.licence_mode, self.tenancy.telephony_option)
-        if (cleaned.get("licence_mode"), cleaned.get("telephony_option")) == now:
-            raise ValidationError(UNCHANGED)
-        return cleaned
+FIRST_TERM: Final = 12
+NO_PRICE: Final = (
+    "What this costs cannot be worked out, because the next invoice cannot be drawn. Nothing was added."
+)
 
 
 class SubscriptionsOfTenancy(InlineToLookAt):
@@ -123,12 +101,12 @@ class TenancyAdmin(LookOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """With the way to the switch for those who may."""
-        context = {"may_switch": _may_switch(request), **(extra_context or {})}
+        context = {"may_switch": _may_write(request), **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
 
     def switch_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Switch a whole tenant; 404 to all but support and superusers (ACC-3)."""
-        if not _may_switch(request):
+        if not _may_write(request):
             raise Http404
         tenancy = get_object_or_404(self.get_queryset(request), pk=pk)
         asked = {"licence_mode": tenancy.licence_mode, "telephony_option": tenancy.telephony_option}
@@ -161,7 +139,7 @@ class TenancyAdmin(LookOnlyAdmin):
 
 @admin.register(Subscription)
 class SubscriptionAdmin(LookOnlyAdmin):
-    """Subscriptions, to look at: they are added and ended on the account's own pages."""
+    """Subscriptions. Support enters them for accounts, and sets what they commit to (SUB-6)."""
 
     list_display = ("name", "account_name", "offer", "term_months", "starts_on", "ends_on", "partner")
     list_filter = ("offer", "tenancy__licence_mode", "tenancy__telephony_option")
@@ -169,17 +147,144 @@ class SubscriptionAdmin(LookOnlyAdmin):
     search_fields = ("name", "tenancy__account__name", "tenancy__account__slug")
     ordering = ("-id",)
     inlines = (CommitmentsOfSubscription,)
+    change_list_template = "billing/admin/subscriptions.html"
+    change_form_template = "billing/admin/subscription.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
         """Without the simulator's scratch accounts."""
         rows: QuerySet[Subscription] = super().get_queryset(request)
-        return rows.filter(tenancy__account__is_simulation=False)
+        return rows.filter(tenancy__account__is_simulation=False).select_related("tenancy__account__brand")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Django's own, entering a subscription, and its commitments."""
+        view = self.admin_site.admin_view
+        return [
+            path("provision/", view(self.provision_page), name="billing_subscription_provision"),
+            path(
+                "<int:pk>/commitments/", view(self.commitments_page), name="billing_subscription_commitments"
+            ),
+            *super().get_urls(),
+        ]
 
     @admin.display(description="Account", ordering="tenancy__account__name")
     def account_name(self, subscription: Subscription) -> str:
         """The account, by its name."""
         return subscription.account.name
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With the way to a new one for those who may."""
+        return super().changelist_view(request, {"may_write": _may_write(request), **(extra_context or {})})
 
-def _may_switch(request: HttpRequest) -> bool:
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """With the way to its commitments for those who may."""
+        context = {"may_write": _may_write(request), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
+    def commitments_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Set what a subscription commits to from today; 404 to all but support and superusers (ACC-3, SUB-6)."""
+        if not _may_write(request):
+            raise Http404
+        found = get_object_or_404(self.get_queryset(request), pk=pk)
+        at = timezone.now()
+        current = open_commitments(found)
+        try:
+            check_runs(found, found.account.local_date(at))
+        except Refused as refusal:
+            messages.error(request, refusal.message)
+            return redirect("admin:billing_subscription_change", pk)
+        form = StaffCommitmentForm(
+            request.POST if request.method == "POST" else None,
+            subscription=found,
+            current=current,
+            meters=queries.pooled(queries.meters_by_code()),
+            initial={field_of(meter): quantity for meter, quantity in current.items()},
+        )
+        if request.method == "POST" and form.is_valid():
+            try:
+                set_commitments(
+                    found,
+                    form.commitments(),
+                    reason=form.cleaned_data["reason"],
+                    actor=Actor.of(request),
+                    at=at,
+                )
+            except Refused as refusal:
+                show_by_field(form, refusal)
+            else:
+                messages.success(request, f"The commitments of {found} are changed.")
+                return redirect("admin:billing_subscription_change", pk)
+        title = f"Set the commitments of {found}"
+        return self._page(request, "commitments", title, subscription=found, form=form)
+
+    def provision_page(self, request: HttpRequest) -> HttpResponse:
+        """Enter a subscription for an account; 404 to all but support and superusers (ACC-3, SUB-1).
+
+        First the account, `?account=`, then the terms; they are entered once their cost was looked at.
+        """
+        if not _may_write(request):
+            raise Http404
+        chosen = AccountForm(request.GET if "account" in request.GET else None)
+        if not chosen.is_valid():
+            return self._page(request, "provision", "Add a subscription", chosen=chosen)
+        account: Account = chosen.cleaned_data["account"]
+        form = self._provision_form(request, account)
+        context: dict[str, Any] = {"account": account, "form": form}
+        if form.is_bound and form.is_valid():
+            added = self._provision(request, account, form, context)
+            if added is not None:
+                messages.success(request, f"Subscription {added} of {account} is added.")
+                return redirect("admin:billing_subscription_change", added.pk)
+        return self._page(request, "provision", f"Add a subscription of {account}", **context)
+
+    def _provision_form(self, request: HttpRequest, account: Account) -> ProvisionForm:
+        today = account.local_date(timezone.now())
+        return ProvisionForm(
+            request.POST if request.method == "POST" else None,
+            account=account,
+            tenancy=Tenancy.objects.filter(account=account).first(),
+            meters=queries.pooled(queries.meters_by_code()),
+            products=queries.on_offer(account, today),
+            initial={"starts_on": today, "term_months": FIRST_TERM, "offer": Offer.FLEX_3},
+        )
+
+    def _provision(
+        self, request: HttpRequest, account: Account, form: ProvisionForm, context: dict[str, Any]
+    ) -> Subscription | None:
+        """Price the terms, and enter them if that was seen; None for the form once more."""
+        terms, at = form.terms(), timezone.now()
+
+        def act() -> Subscription:
+            return add_subscription(account, terms, actor=Actor.of(request), at=at)
+
+        try:
+            box = explain.cost_box(account, cost_of(account, act))
+            seen = seen_of(terms, box)
+            if request.POST.get("seen") == seen:
+                return act()
+            context |= {"cost": box, "seen": seen}
+        except Refused as refusal:
+            show_by_field(form, refusal)
+        except BillingFault:
+            show_by_field(form, Refused(NO_PRICE, rule="BIL-10"))
+        return None
+
+    def _page(self, request: HttpRequest, name: str, title: str, **context: Any) -> HttpResponse:
+        context |= {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": title,
+            "provision_url": reverse("admin:billing_subscription_provision"),
+        }
+        return TemplateResponse(request, f"billing/admin/{name}.html", context)
+
+
+def _may_write(request: HttpRequest) -> bool:
     return isinstance(request.user, User) and is_in_group(request.user, SUPPORT)
