@@ -16,6 +16,8 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Value
+from django.db.models.functions import Coalesce, Greatest
 
 from accounts.models import Account, AuditEntry
 from accounts.refusals import Refused
@@ -270,7 +272,7 @@ def is_named(account: Account) -> bool:
 
 _NOTED = """
     UPDATE billing_billingschedule AS schedule
-    SET stamp = %s, usage_recorded_on = noted.recorded_on
+    SET stamp = %s, usage_recorded_on = GREATEST(schedule.usage_recorded_on, noted.recorded_on)
     FROM unnest(%s::bigint[], %s::date[]) AS noted (account_id, recorded_on)
     WHERE schedule.account_id = noted.account_id
 """
@@ -295,7 +297,10 @@ def _lock(accounts: Mapping[int, Account], at: datetime) -> dict[int, date]:
 
 
 def _note(recorded_on: Mapping[int, date]) -> None:
-    """Say in the accounts' schedules that there is usage; previews are drawn anew."""
+    """Say in the accounts' schedules that there is usage; previews are drawn anew.
+
+    The day never goes back: who waited for the lock over midnight comes after one of the next day.
+    """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(_NOTED, [uuid4(), list(recorded_on), list(recorded_on.values())])
@@ -305,7 +310,9 @@ def _note(recorded_on: Mapping[int, date]) -> None:
         by_day[on].append(pk)
     for on, pks in by_day.items():
         schedules = BillingSchedule.objects.filter(account__any_of=pks)
-        schedules.update(stamp=uuid4(), usage_recorded_on=on)
+        schedules.update(
+            stamp=uuid4(), usage_recorded_on=Greatest(Coalesce("usage_recorded_on", on), Value(on))
+        )
 
 
 _KNOWN = {

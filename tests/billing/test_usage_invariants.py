@@ -156,6 +156,16 @@ def test_each_record_is_on_one_invoice_and_one_that_was_ended_covers_what_it_did
     assert usage_on(account, "03-15") == ["agents 3 · 02-15 · 285.00"]
 
 
+def test_a_record_of_yesterday_that_waited_over_midnight_hides_none_of_today(account: Account) -> None:
+    """BIL-9: who told of it took the time before the lock, and got the lock after a record of the next day."""
+    use(account, "today", "02-15", "agents", 4)
+    use(account, "waited", "02-14", "agents", 3)
+    bill(account, "02-15")
+    bill(account, "03-15")
+    assert usage_on(account, "02-15") == ["agents 1 · 01-15 · 95.00"]
+    assert usage_on(account, "03-15") == ["agents 2 · 02-15 · 190.00"]
+
+
 # --- the same record again ---------------------------------------------------------------------
 
 
