@@ -67,6 +67,10 @@ class NumberBook:
         for account, number, from_at, to_at, holder in rows.iterator():
             self._held[account][number].append(_Holding(from_at, to_at, holder[:_HOLDER_LENGTH]))
 
+    def knows(self, account: Account, number: str) -> bool:
+        """Whether a number is one of the account's, or was."""
+        return number in self._held.get(account.pk, ())
+
     def direction(self, account: Account, call: Call) -> Direction | None:
         """Which way a call went, as the account's numbers tell it; None where neither is its own.
 

@@ -48,7 +48,7 @@ _OTHER: Final = ("meter", "quantity")
 
 SAMPLE: Final = """\
 id,at,account,from,to,seconds,direction,meter,quantity,subscription,subject,currency
-call-0001,2026-02-03T14:05:00-05:00,harbor-dental,+12125550100,+13105550188,125,outbound,,,,,USD
+call-0001,2026-02-03T14:05:00-05:00,harbor-dental,+16175550120,+13105550188,125,outbound,,,,,USD
 call-0002,2026-02-03T14:09:30-05:00,harbor-dental,anonymous,+18005550123,61,inbound,,,,,
 agents-0203,2026-02-03T17:00:00-05:00,harbor-dental,,,,,agents,12,Front desk,,
 """

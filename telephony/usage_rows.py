@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -64,6 +64,7 @@ class RowReader:
         self._learn({row.account for _, _, row in rows if row.account} | set(owners.values()))
         records: list[NewUsage] = []
         faults: list[Fault] = []
+        strange: list[tuple[int, str, NewUsage]] = []
         todays = _Todays(at)
         free = 0
         for line, text, row in rows:
@@ -74,8 +75,13 @@ class RowReader:
                 continue
             if usage is None:
                 free += 1
-            else:
-                records.append(usage)
+                continue
+            records.append(usage)
+            if usage.number and not self._book.knows(usage.account, usage.number):
+                strange.append((line, text, usage))
+        if refused := _of_others(strange):
+            faults.extend(refused.values())
+            records = [usage for usage in records if usage not in refused]
         return Read(records, free, faults)
 
     def _learn(self, slugs: set[str]) -> None:
@@ -185,6 +191,24 @@ def _owners(numbers: set[str]) -> dict[str, str]:
     return dict(live.exclude(state=NumberState.RELEASED).values_list("e164", "account__slug"))
 
 
+def _of_others(strange: Sequence[tuple[int, str, NewUsage]]) -> dict[NewUsage, Fault]:
+    """Those of the calls by numbers that their accounts never had which are another account's. One query.
+
+    A direction tells which number is the account's own; it must not put a call on a stranger's bill.
+    """
+    owners = _owners({usage.number for _, _, usage in strange})
+    return {
+        usage: fault(
+            line,
+            "account",
+            f"{usage.number} is a number of another account, “{owners[usage.number]}”.",
+            text,
+        )
+        for line, text, usage in strange
+        if usage.number in owners
+    }
+
+
 def _numbers(row: Row) -> Iterator[str]:
     """The numbers of a row in E.164, as far as they are numbers."""
     for written in (row.caller, row.called):
@@ -210,7 +234,8 @@ def _time(written: str) -> datetime:
         raise Refused(f"“{written[:_SHOWN]}” has no offset from UTC, such as -05:00 or Z.", field="at")
     if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
         raise Refused(f"“{written}” is not of these years.", field="at")
-    return found
+    # Not every offset that can be written is one that a database reads: some have seconds.
+    return found.astimezone(UTC)
 
 
 def _call(row: Row, occurred_at: datetime) -> Call:

@@ -95,6 +95,7 @@ BAD = {
     f"x,2027-03-01T10:00:00Z,northwind,{OUT},61,,,,,,": ("at", "lies in the future"),
     f"x,9999-12-31T23:59:59-12:00,northwind,{OUT},61,,,,,,": ("at", "not of these years"),
     f"x,2026-02-01T10:00:00Z,northwind,{OUT},61,,,,,,": ("at", "was not open yet"),
+    f"x,{AT_TEN},northwind,+12125550177,+12125550199,61,outbound,,,,,": ("account", "“other”"),
     f"x,{AT_TEN},nobody,{OUT},61,,,,,,": ("account", "no account “nobody”"),
     f"x,{AT_TEN},played,{OUT},61,,,,,,": ("account", "no account “played”"),
     f"x,{AT_TEN},,+13105550188,+13105550189,61,,,,,,": ("account", "No account is named"),
@@ -126,6 +127,26 @@ BAD = {
     f"x\0,{AT_TEN},northwind,{OUT},61,,,,,,": ("", "characters that are no text"),
     f"x,{AT_TEN},northwind,{OUT},61,,,,,,{' ' * 20_000}": ("", "longer than 16,384"),
 }
+
+
+@pytest.mark.parametrize("offset", ["+00:00:30.5", "-05:00:00.000001", "+23:59:59"])
+def test_an_offset_with_seconds_is_an_instant_like_every_other(offset: str) -> None:
+    """USE-1: one line cannot stop the good ones of its file, however odd its time is written."""
+    found = imported(f"{CALLS}\n{GOOD}\n{GOOD.replace('a,', 'b,', 1).replace('-05:00', offset)}\n")
+    assert (found.state, found.taken) == ("finished", 2)
+
+
+@pytest.mark.usefixtures("_others")
+def test_a_direction_puts_no_call_on_the_bill_of_who_never_had_the_number() -> None:
+    """USE-1, USE-2: one of nobody's is taken as it is told; one of another account is refused, and the rest kept."""
+    told = "2026-03-01T10:00:00-05:00,northwind,+12125550177,+12125550199,61,outbound"
+    found = imported(
+        f"{CALLS}\n{GOOD}\nb,{told}\nc,{told.replace('0177', '0178')}\n"
+        f"d,{told.replace('+12125550177', '+12125550100')}\n"
+    )
+    assert [(line, field) for line, field, _ in faults(found)] == [(3, "account")]
+    assert "other" in faults(found)[0][2]
+    assert sorted(UsageRecord.objects.values_list("record_id", flat=True)) == ["a", "c", "d"]
 
 
 @pytest.fixture
