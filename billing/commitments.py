@@ -112,9 +112,10 @@ def _check_own(meter: str, quantity: int, licences: int) -> None:
             field=meter,
         )
     if quantity > licences:
+        most = f"At most {licences:,} agent{'' if licences == 1 else 's'}" if licences else "No agents"
         raise Refused(
-            f"At most {licences:,} agents can be committed to here: as many as there are Contact Center licences "
-            "on the subscription. Add licences, or ask support for more.",
+            f"{most} can be committed to here: as many as there are Contact Center licences on the subscription. "
+            "Add licences, or ask support for more.",
             rule="SUB-6",
             field=meter,
         )

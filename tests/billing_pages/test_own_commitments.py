@@ -46,7 +46,8 @@ class TestAdding:
     def test_no_agent_without_a_licence(self, account: Account, owner_client: Client) -> None:
         """A subscription that costs nothing takes no overage away."""
         free = {**FORM, f"product-{PRO}": "", "commitment-agents": 1}
-        assert send(owner_client, ADD, free).status_code == 400
+        refused = send(owner_client, ADD, free)
+        assert errors_by(refused, "commitment-agents")[1].startswith("No agents can be committed to here")
         assert not Subscription.objects.exists()
 
     @pytest.mark.parametrize("meter", AGREED)
