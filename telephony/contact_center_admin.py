@@ -450,7 +450,7 @@ def what_begins(contact_center: ContactCenter, actor: Actor, at: datetime) -> di
 
 
 def _short(account: Account) -> list[str]:
-    """Licences that more end users hold than were bought: onboarding lets them, a live contact center does not (LIC-1)."""
+    """Licences that more end users hold than were bought: onboarding lets them, a live one does not (LIC-1)."""
     return [
         f"{held.product.name}: {held.assigned} assigned, {held.bought} bought"
         for held in holdings(account)

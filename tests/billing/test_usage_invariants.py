@@ -60,8 +60,10 @@ def prepare(account: Account) -> None:
 def call(account: Account, key: str, told: str, minutes: int, happened: str | None = None) -> bool:
     """A toll-free call of so many minutes, told at noon of a day; it happened then, or on another day."""
     at = on(account, happened or told)["at"]
-    numbers = {"caller": CALLER, "called": TOLL_FREE}
-    return record_call(account, key, seconds=minutes * 60, occurred_at=at, **numbers, **on(account, told))
+    by = on(account, told)
+    return record_call(
+        account, key, caller=CALLER, called=TOLL_FREE, seconds=minutes * 60, occurred_at=at, **by
+    )
 
 
 def use(account: Account, key: str, told: str, meter: str, quantity: int, **fields: Any) -> bool:
