@@ -52,7 +52,8 @@ def _next(account: Account, products: dict[str, ProductTerms]) -> Draft:
     # A draft depends on the ledger, the products' terms and the day alone, so it holds until one
     # of them moves.
     terms = crc32(repr((products, foreseen(account))).encode())
-    key = f"draft:{schedule.stamp}:{terms}:{on.isoformat()}"
+    # Records that came in together give their accounts one stamp.
+    key = f"draft:{account.pk}:{schedule.stamp}:{terms}:{on.isoformat()}"
     kept: Draft | None = cache.get(key)
     if kept is None:
         kept = draw(account, on, products, schedule)

@@ -537,7 +537,7 @@ def ahead_of(
     `last_invoice` is the id of the last monthly invoice. Raises BillingFault as the run would.
     """
     terms = crc32(repr((sorted(products.items()), foreseen(account))).encode())
-    key = f"ahead:{schedule.stamp}:{terms}:{schedule.next_bdom_on.isoformat()}:{last_invoice}"
+    key = f"ahead:{account.pk}:{schedule.stamp}:{terms}:{schedule.next_bdom_on.isoformat()}:{last_invoice}"
     kept: Ahead | None = cache.get(key)
     if kept is None:
         drawn = draw_with_usage(account, schedule.next_bdom_on, dict(products), schedule)

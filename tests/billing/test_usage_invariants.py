@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from accounts.models import Account
 from accounts.refusals import Refused
 from billing import invoicing
+from billing.catalogue import product_terms
 from billing.engine import Section
 from billing.models import (
     BillingSchedule,
@@ -25,8 +26,9 @@ from billing.models import (
 from billing.opening import start_of_day
 from billing.packages import set_package
 from billing.preview import draw, next_invoice
+from billing.queries import ahead_of
 from billing.subscriptions import Terms, add_subscription, end_subscription, switch_tenancy
-from billing.usage import record_usage, rerate
+from billing.usage import NewUsage, UsageBook, record_usage, rerate
 from telephony.call_records import record_call
 from tests.billing.engine_facts import day
 from tests.billing.world import ACTOR, an_account, bill, on, price, trail_of
@@ -129,6 +131,23 @@ def test_a_preview_is_what_is_issued_later_and_follows_each_record(account: Acco
     [invoice] = account.invoices.all()
     assert [told(line) for line in invoice.lines.order_by("position")] == kept
     assert usage_on(account, "02-15") == EXPECTED["02-15"]
+
+
+def test_what_comes_in_for_several_accounts_at_once_shows_none_the_preview_of_another(account: Account) -> None:
+    """ACC-4, BIL-10: a file's batch moves them together; each has the preview of its own usage."""
+    other = an_account()
+    bill(other, "01-15")
+    by = on(account, "01-20")
+    records = [
+        NewUsage(one, "c1", "toll-free-inbound-canada", by["at"], minutes * 60)
+        for one, minutes in ((account, 5), (other, 7))
+    ]
+    UsageBook(ACTOR, "a file").take(records, by["at"])
+    for one, amount in ((account, "0.30"), (other, "0.42")):
+        assert [told(line) for line in next_invoice(one).lines] == drawn_usage(one, "02-15")
+        schedule = BillingSchedule.objects.get(account=one)
+        ahead = ahead_of(one, schedule, product_terms(), last_invoice=None)
+        assert ahead.usage_amount == Decimal(amount)
 
 
 def test_a_run_that_comes_late_draws_the_usage_that_one_in_time_did(account: Account) -> None:
