@@ -133,7 +133,9 @@ def test_a_preview_is_what_is_issued_later_and_follows_each_record(account: Acco
     assert usage_on(account, "02-15") == EXPECTED["02-15"]
 
 
-def test_what_comes_in_for_several_accounts_at_once_shows_none_the_preview_of_another(account: Account) -> None:
+def test_what_comes_in_for_several_accounts_at_once_shows_none_the_preview_of_another(
+    account: Account,
+) -> None:
     """ACC-4, BIL-10: a file's batch moves them together; each has the preview of its own usage."""
     other = an_account()
     bill(other, "01-15")
