@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -27,6 +28,8 @@ WATCHER: Final = "telephony.tasks.look_for_usage"
 
 _SEEN: Final = ".seen.json"
 _SEPARATOR: Final = "~"
+# In bytes: with what is put before it and after it, a file system takes 255.
+_LONGEST_NAME: Final = 150
 
 
 def look(at: datetime) -> None:
@@ -36,7 +39,7 @@ def look(at: datetime) -> None:
         if not is_alone:
             return
         for path in _ready(folder):
-            path.rename(_made(folder / "taken") / f"{uuid4()}{_SEPARATOR}{path.name}")
+            path.rename(_made(folder / "taken") / f"{uuid4()}{_SEPARATOR}{_kept_name(path.name)}")
         for path in sorted(_made(folder / "taken").iterdir()):
             _go_on(folder, path, at)
 
@@ -56,6 +59,14 @@ def _go_on(folder: Path, path: Path, at: datetime) -> None:
         report = kept.with_name(f"{kept.name}.report.txt")
         report.write_text("\n".join(report_lines(found)) + "\n", encoding="utf-8")
         path.rename(kept)
+
+
+def _kept_name(name: str) -> str:
+    """A file's name, its end where it is long, as a file system and a database take it with more around it.
+
+    One file that could not be taken would stop all those after it.
+    """
+    return os.fsencode(name).decode(errors="replace").encode()[-_LONGEST_NAME:].decode(errors="ignore")
 
 
 def _ready(folder: Path) -> list[Path]:

@@ -48,6 +48,19 @@ def look(django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks) -> 
     return looks
 
 
+@pytest.mark.parametrize("name", [b"n" * 251 + b".csv", b"caf\xe9.csv"], ids=["long", "not-utf-8"])
+def test_a_file_with_an_odd_name_stops_neither_itself_nor_others(
+    folder: Path, look: Look, name: bytes
+) -> None:
+    """USE-1: as long as a file system takes it, or in an encoding of long ago."""
+    (folder / os.fsdecode(name)).write_text(HEADER + GOOD)
+    look(3)
+    found = UsageImport.objects.get()
+    assert (found.state, found.taken) == ("finished", 1)
+    assert found.name.endswith(".csv")
+    assert len(list((folder / "done").iterdir())) == 2
+
+
 def test_a_file_is_taken_when_it_does_not_grow_any_more(folder: Path, look: Look) -> None:
     """USE-1: and put away with its report."""
     path = folder / "calls.csv"
