@@ -50,7 +50,7 @@ def account_ports(
         fits = Q(carrier__icontains=word)
         if digits := re.sub(r"\D", "", word):
             named = PortNumber.objects.filter(request=OuterRef("pk"), e164__contains=digits)
-            fits |= Exists(named)
+            fits = fits | Q(Exists(named))
         requests = requests.filter(fits)
     return requests
 
