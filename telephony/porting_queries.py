@@ -24,12 +24,16 @@ HISTORY: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class PortStep:
-    """A state of a request as its page shows it: `on` None where it has no day, `text` what there is to say."""
+    """A state of a request as its page shows it: `on` None where it has no day, `text` what stands before the day.
+
+    `is_bad`: the request ended in it without moving anything.
+    """
 
     label: str
     is_done: bool
     on: date | None = None
     text: str = ""
+    is_bad: bool = False
 
 
 def account_ports(
@@ -121,9 +125,9 @@ def steps_of(request: PortRequest) -> list[PortStep]:
         came = "Numbers are here" if request.direction == PortDirection.IN else "Numbers have left"
         steps.append(PortStep(came, state == PortState.DONE, on=request.done_on))
     if state == PortState.REJECTED:
-        steps.append(PortStep("Rejected", is_done=True, text=request.reason))
+        steps.append(PortStep("Rejected", is_done=True, is_bad=True))
     if state == PortState.CANCELLED:
-        steps.append(PortStep("Cancelled", is_done=True))
+        steps.append(PortStep("Cancelled", is_done=True, is_bad=True))
     return steps
 
 
