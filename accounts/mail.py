@@ -43,6 +43,9 @@ KINDS: Final[Mapping[str, str]] = {
     "activation-warning": "Warning before automatic activation",
     "contact-center-activated": "Contact Center activated",
     "subscription-ending": "Warning before a subscription ends",
+    "port-confirmed": "Day of a port confirmed",
+    "port-done": "Numbers ported",
+    "port-rejected": "Port rejected",
 }
 """Every kind of message, by the name of its template, as the staff's page calls it."""
 

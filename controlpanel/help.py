@@ -93,6 +93,7 @@ TOPICS: tuple[Topic, ...] = (
         (
             Section("NUM-1", "Adding a number"),
             Section("NUM-2", "Parked, assigned, released"),
+            Section("porting", "Bringing numbers along, and taking them away"),
             Section("NUM-3", "The included number"),
             Section("NUM-4", "Services that need no number"),
             Section("NUM-5", "The complimentary auto attendant"),

@@ -25,6 +25,7 @@ from billing.look_only import LookOnlyAdmin
 from telephony.contact_center_admin import ContactCenterAdmin
 from telephony.inventory import MOST_IN_A_BLOCK, add_block
 from telephony.models import InventoryNumber, Number, NumberHolding, Service
+from telephony.porting_admin import PortRequestAdmin
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -36,7 +37,7 @@ else:
 
 
 # Imported for its registration, which stands beside it.
-__all__ = ["ContactCenterAdmin"]
+__all__ = ["ContactCenterAdmin", "PortRequestAdmin"]
 
 
 class HoldingInline(Inline):

@@ -13,6 +13,7 @@ from accounts.refusals import Refused
 from accounts.trail import Actor
 from billing.charges import Ledger, open_ledger
 from telephony.models import (
+    InventoryNumber,
     Number,
     NumberState,
     PortDirection,
@@ -23,6 +24,7 @@ from telephony.models import (
 from telephony.models.porting import OPEN_STATES
 from telephony.numbering import read_number
 from telephony.numbers import add_number, release_number, space_of
+from telephony.porting_mail import announce_port
 
 TASK = "porting"
 MOST_NUMBERS = 500
@@ -45,15 +47,13 @@ def request_port(
     Raises Refused by name for what is no number, is given twice, is in another open request, is in use here
     already (port-in), or is not the account's (port-out).
     """
-    if not 1 <= len(numbers) <= MOST_NUMBERS:
-        raise Refused(f"A request is for 1 to {MOST_NUMBERS} numbers.", rule="NUM-1", field="numbers")
+    wanted = read_numbers(numbers)
     if not carrier.strip():
         raise Refused("Name the other carrier.", field="carrier")
     if not authorised_by.strip():
         raise Refused("Name who may speak for the numbers.", field="authorised_by")
-    wanted = [read_number(typed).e164 for typed in numbers]
     with open_ledger(account, actor=actor, at=at) as ledger:
-        _check_numbers(account, direction, wanted)
+        check_numbers(account, direction, wanted)
         if wanted_on is not None and wanted_on <= ledger.on:
             raise Refused("Numbers move on a day to come.", field="wanted_on")
         request = PortRequest(
@@ -70,6 +70,23 @@ def request_port(
         PortNumber.objects.bulk_create(PortNumber(request=request, e164=e164) for e164 in wanted)
         _record(ledger, request, "request-port", f"drafted for {', '.join(wanted[:5])}{_more(wanted)}")
     return request
+
+
+def read_numbers(typed: Sequence[str]) -> list[str]:
+    """Numbers as they were typed, in E.164 and in that order.
+
+    Raises Refused, by the field `numbers`, where there are none or too many, and naming those that are no numbers.
+    """
+    if not 1 <= len(typed) <= MOST_NUMBERS:
+        raise Refused(f"A request is for 1 to {MOST_NUMBERS} numbers.", rule="NUM-1", field="numbers")
+    found, wrong = [], []
+    for text in typed:
+        try:
+            found.append(read_number(text).e164)
+        except Refused:
+            wrong.append(f"“{text[:40]}”")
+    _refuse(wrong, "not a phone number in a form like +1 212 555 0100")
+    return found
 
 
 def submit_port(request: PortRequest, *, actor: Actor, at: datetime) -> None:
@@ -95,6 +112,7 @@ def confirm_port(request: PortRequest, on: date, *, actor: Actor, at: datetime) 
         found.confirm(on)
         found.save()
         _record(ledger, found, "confirm-port", f"confirmed for {on}")
+        announce_port(found, at)
 
 
 def reject_port(request: PortRequest, reason: str, *, actor: Actor, at: datetime) -> None:
@@ -106,6 +124,7 @@ def reject_port(request: PortRequest, reason: str, *, actor: Actor, at: datetime
         found.reject(reason.strip()[:300])
         found.save()
         _record(ledger, found, "reject-port", f"rejected: {found.reason}")
+        announce_port(found, at)
 
 
 def cancel_port(request: PortRequest, *, actor: Actor, at: datetime) -> None:
@@ -124,7 +143,10 @@ def port_due(at: datetime, *, until: Mapping[int, date] | None = None) -> int:
     """
     due = PortRequest.objects.filter(state=PortState.CONFIRMED).select_related("account__brand")
     if until is not None:
-        due = due.filter(account__any_of=list(until))
+        # Asked before every action, so by the day too: the index holds what is confirmed alone, in this order.
+        due = due.filter(
+            account__any_of=list(until), confirmed_for__lte=max(until.values(), default=date.min)
+        )
     else:
         # No zone is more than 14 hours ahead of UTC.
         due = due.filter(confirmed_for__lte=(at.astimezone(UTC) + timedelta(hours=14)).date())
@@ -145,32 +167,49 @@ def _move(request: PortRequest, on: date, at: datetime) -> bool:
             return False
         numbers = list(found.numbers.values_list("e164", flat=True))
         try:
-            with transaction.atomic():
-                for e164 in numbers:
-                    _move_one(found, e164, on, actor, at)
+            move_numbers(found.account, PortDirection(found.direction), numbers, on, actor=actor, at=at)
         except Refused as refused:
             found.reject(refused.message[:300])
             found.save()
             _record(ledger, found, "reject-port", f"rejected: {found.reason}")
+            announce_port(found, at)
             return False
         found.finish(on)
         found.save()
         _record(ledger, found, "finish-port", f"done: {', '.join(numbers[:5])}{_more(numbers)}")
+        announce_port(found, at)
     return True
 
 
-def _move_one(request: PortRequest, e164: str, on: date, actor: Actor, at: datetime) -> None:
-    account = request.account
-    if request.direction == PortDirection.IN:
-        add_number(account, e164, actor=actor, at=at, on=on)
-        return
-    held = _held(account, [e164]).first()
-    if held is None:
-        raise Refused(f"{e164} is not one of the account's numbers any more.", rule="NUM-1")
-    release_number(held, actor=actor, at=at, on=on)
+def move_numbers(
+    account: Account,
+    direction: PortDirection,
+    numbers: Sequence[str],
+    on: date,
+    *,
+    actor: Actor,
+    at: datetime,
+) -> None:
+    """What the day `on` of a request does with its numbers, in E.164: parked here (BIL-3), or given up (BIL-5).
+
+    All of them or none; pages price a request by doing this and taking it back. Raises Refused naming the
+    number that cannot move.
+    """
+    with transaction.atomic():
+        for e164 in numbers:
+            if direction == PortDirection.IN:
+                add_number(account, e164, actor=actor, at=at, on=on)
+                continue
+            held = _held(account, [e164]).first()
+            if held is None:
+                raise Refused(f"{e164} is not one of the account's numbers any more.", rule="NUM-1")
+            # It is the other carrier's from now on, so it does not go back on the shelf.
+            InventoryNumber.objects.filter(e164=e164, taken_by=account).delete()
+            release_number(held, actor=actor, at=at, on=on)
 
 
-def _check_numbers(account: Account, direction: PortDirection, wanted: Sequence[str]) -> None:
+def check_numbers(account: Account, direction: PortDirection, wanted: Sequence[str]) -> None:
+    """Raise Refused, by the field `numbers`, naming those in E.164 for which a request cannot be made."""
     twice = sorted({e164 for e164 in wanted if wanted.count(e164) > 1})
     if twice:
         raise Refused(f"{', '.join(twice)}: given twice.", rule="NUM-1", field="numbers")

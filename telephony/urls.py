@@ -9,6 +9,7 @@ from telephony.views import (
     number,
     numbers,
     packages,
+    porting,
     services,
 )
 
@@ -20,6 +21,13 @@ urlpatterns = [
     path("numbers/add/", numbers.number_add, name="number-add"),
     path("numbers/bulk/", numbers.numbers_bulk, name="numbers-bulk"),
     path("numbers/assign/", number.assign_to, name="number-assign-to"),
+    path("numbers/porting/", porting.ports, name="number-ports"),
+    path("numbers/porting.csv", porting.ports_csv, name="number-ports-csv"),
+    path("numbers/porting/in/", porting.port_in, name="number-port-in"),
+    path("numbers/porting/out/", porting.port_out, name="number-port-out"),
+    path("numbers/porting/<int:pk>/", porting.port, name="number-port"),
+    path("numbers/porting/<int:pk>/submit/", porting.port_submit, name="number-port-submit"),
+    path("numbers/porting/<int:pk>/cancel/", porting.port_cancel, name="number-port-cancel"),
     path("numbers/<int:pk>/", number.number, name="number"),
     path("numbers/<int:pk>/assign/", number.number_assign, name="number-assign"),
     path("numbers/<int:pk>/swap/", number.number_swap, name="number-swap"),

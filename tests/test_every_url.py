@@ -50,8 +50,9 @@ from hardware.devices import add_device, assign_device
 from hardware.models import Device
 from hardware.provisioning import check_in, secret_of
 from telephony.contact_center import add_items, install
-from telephony.models import Edition, Number, Service, ServiceKind
+from telephony.models import Edition, Number, PortDirection, PortRequest, Service, ServiceKind
 from telephony.numbers import add_number, assign_number
+from telephony.porting import request_port
 from telephony.services import add_service
 from tests import factories
 from tests.billing.subscribed import subscribe
@@ -235,6 +236,13 @@ PAGES: dict[str, Page] = {
     "telephony:numbers-bulk": button(),
     "telephony:number-add": form(),
     "telephony:number-assign-to": replace(form(), query="to=end-user:{0.end_user.pk}"),
+    "telephony:number-ports": for_members(),
+    "telephony:number-ports-csv": for_members(),
+    "telephony:number-port-in": priced(form()),
+    "telephony:number-port-out": priced(form()),
+    "telephony:number-port": priced(for_members(pk="port.pk")),
+    "telephony:number-port-submit": button(pk="port.pk"),
+    "telephony:number-port-cancel": form(pk="port.pk"),
     "telephony:number": for_members(pk="number.pk"),
     "telephony:number-assign": form(pk="number.pk"),
     "telephony:number-swap": form(pk="number.pk"),
@@ -335,6 +343,7 @@ class Side:
     device: Device
     conference: Device
     usage_import: UsageImport
+    port: PortRequest
     invoice: Invoice = field(init=False)
     run: InvoiceRun = field(init=False)
     help_topic: str = "billing"
@@ -417,6 +426,15 @@ def side(brand: Brand, slug: str, place: int) -> Side:
         conference=phone(end_user, "phone-conference", f"00:04:F2:00:00:0{place}"),
         usage_import=UsageImport.objects.create(
             name="calls.csv", size=1, source=UsageImport.Source.COMMAND, by="tests", created_at=AT
+        ),
+        port=request_port(
+            account,
+            PortDirection.IN,
+            [f"+1212555030{place}"],
+            carrier=f"Carrier of {slug}",
+            authorised_by=f"Ann of {slug}",
+            actor=TESTS,
+            at=AT,
         ),
     )
 

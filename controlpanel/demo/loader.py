@@ -20,6 +20,7 @@ from billing.tasks import runs_to_do
 from billing.triggers import begin_due_charges
 from controlpanel.demo import cast
 from controlpanel.demo.calls import calls
+from controlpanel.demo.porting import ports
 from controlpanel.demo.stage import Office, Stage, Story
 from controlpanel.demo.stories import STORIES
 from controlpanel.demo.subscriptions import two_subscriptions
@@ -37,7 +38,7 @@ def load(now: datetime) -> None:
         stories: list[Story] = [schedule(now), stage.raise_prices()]
         stories += [STORIES[plan.slug](Office(stage, plan)) for plan in cast.ACCOUNTS]
         stories += [payments(stage), failed_service(stage), fax_out_of_order(stage)]
-        stories += [two_subscriptions(stage), calls(stage)]
+        stories += [two_subscriptions(stage), calls(stage), ports(stage)]
         play(stories, now)
 
 

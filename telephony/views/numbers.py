@@ -76,6 +76,7 @@ def numbers(request: AccountRequest) -> HttpResponse:
         # The released ones are found by the filter alone.
         "has_released": not page.rows and released.exists(),
         "is_filtered": any(filters_of(form).values()),
+        "tabs": number_tabs(request, "numbers"),
         "export_url": reverse("telephony:numbers-csv", kwargs={"account": slug}),
         "bulk_actions": [
             {"value": value, "label": label, "kind": "danger" if value == "release" else "plain"}
@@ -208,6 +209,18 @@ def number_add(request: AccountRequest) -> HttpResponse:
         "tariff": _tariff(request),
     }
     return render(request, "telephony/number_add.html", context)
+
+
+def number_tabs(request: AccountRequest, active: str) -> list[dict[str, object]]:
+    """The two views of the numbers: those that are here, and those that change carriers."""
+    return [
+        {
+            "label": label,
+            "url": reverse(f"telephony:{name}", kwargs={"account": request.account.slug}),
+            "is_active": name.endswith(active),
+        }
+        for label, name in (("Numbers", "numbers"), ("Porting", "number-ports"))
+    ]
 
 
 def _to_added(request: AccountRequest, added: Sequence[Number]) -> HttpResponse:

@@ -37,6 +37,12 @@ FACTS = {
     "left": ["Assign phone numbers"],
     "is_onboarding": True,
     "most_licences": 2,
+    "is_in": True,
+    "carrier": "Old Carrier",
+    "numbers": ["(212) 555-0140"],
+    "more": 2,
+    "day": AT.date(),
+    "reason": "The name does not match",
     "url": "https://panel.example/a/northwind/?x=1&y=2",
 }
 

@@ -37,7 +37,7 @@ from controlpanel.demo.names import names
 from controlpanel.demo.sign_ins import SIGN_INS, sign_ins
 from hardware.facts import State, standing_of
 from hardware.models import Device
-from telephony.models import ContactCenter, InventoryNumber, Number, NumberState
+from telephony.models import ContactCenter, InventoryNumber, Number, NumberState, PortRequest
 from telephony.onboarding import activates_on, steps, with_progress
 
 # The last day of a month that the one before does not have, in some zones; the first of the next in others.
@@ -98,6 +98,12 @@ def test_one_partner_administers_three_accounts_and_looks_at_a_fourth(demo: None
     for person in partner.people.all():
         assert set(visible_accounts(person).values_list("slug", flat=True)) == set(found)
     assert AuditEntry.objects.filter(user__partner=partner, action="add-number").exists()
+
+
+def test_numbers_of_one_account_are_on_their_way(demo: None) -> None:
+    """NUM-1: a request that was rejected, one with its day to come, and one that waits for an answer."""
+    found = PortRequest.objects.order_by("pk").values_list("state", "account__slug")
+    assert list(found) == [(state, "harbor-dental") for state in ("rejected", "confirmed", "submitted")]
 
 
 def test_every_account_was_billed_on_each_of_its_billing_days(demo: None) -> None:

@@ -10,7 +10,16 @@ from tests.factories import AT, TESTS
 
 pytestmark = pytest.mark.django_db
 
-LISTS = ("users", "numbers", "services", "devices", "locations", "billing/charges", "billing/invoices")
+LISTS = (
+    "users",
+    "numbers",
+    "numbers/porting",
+    "services",
+    "devices",
+    "locations",
+    "billing/charges",
+    "billing/invoices",
+)
 
 
 @pytest.fixture
