@@ -26,7 +26,7 @@ from django.template.loader import get_template, select_template
 from django.utils import translation
 
 from accounts.colours import accent
-from accounts.models import Account, OutgoingMail, Role, User
+from accounts.models import Account, Brand, OutgoingMail, Role, User
 
 FALLBACK: Final = "en"
 LANGUAGES: Final = ("en", "nl", "de")
@@ -46,6 +46,8 @@ KINDS: Final[Mapping[str, str]] = {
     "port-confirmed": "Day of a port confirmed",
     "port-done": "Numbers ported",
     "port-rejected": "Port rejected",
+    "quote-sent": "Quote",
+    "quote-accepted": "Confirmation of an accepted quote",
 }
 """Every kind of message, by the name of its template, as the staff's page calls it."""
 
@@ -101,18 +103,42 @@ def queue_mail(
     `context` is for the template of the kind; `account`, `brand` and `panel` come by themselves. Nothing is
     written for a simulated account. Raises outside a transaction: mail travels with what it tells of.
     """
+    _check(kind)
+    if account.is_simulation:
+        return []
+    message = compose(account.brand, kind, {**context, "account": account}, language or account.language)
+    return _queue(OutgoingMail(account=account, kind=kind), to, message, at)
+
+
+def queue_brand_mail(
+    brand: Brand,
+    kind: str,
+    to: Iterable[str],
+    context: Mapping[str, Any],
+    *,
+    at: datetime,
+    language: str,
+) -> list[OutgoingMail]:
+    """As `queue_mail`, to somebody who has no account yet: the brand itself writes."""
+    _check(kind)
+    return _queue(OutgoingMail(brand=brand, kind=kind), to, compose(brand, kind, context, language), at)
+
+
+def _check(kind: str) -> None:
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("mail is written in the transaction of what it tells of")
     if kind not in KINDS:
         raise ValueError(f"no such kind of mail: {kind}")
+
+
+def _queue(about: OutgoingMail, to: Iterable[str], message: Message, at: datetime) -> list[OutgoingMail]:
+    """Write the message to each address once; `about` says for whom it is and of which kind."""
     addresses = {address.strip().lower(): address.strip() for address in to if address.strip()}
-    if account.is_simulation or not addresses:
-        return []
-    message = compose(account, kind, context, language or account.language)
     queued = [
         OutgoingMail.objects.create(
-            account=account,
-            kind=kind,
+            account=about.account,
+            brand=about.brand,
+            kind=about.kind,
             to=address,
             subject=message.subject,
             text=message.text,
@@ -129,8 +155,8 @@ def queue_mail(
     return queued
 
 
-def compose(account: Account, kind: str, context: Mapping[str, Any], language: str) -> Message:
-    """The message in this language, or in English where the panel does not write it.
+def compose(brand: Brand, kind: str, context: Mapping[str, Any], language: str) -> Message:
+    """The message under a brand's name in this language, or in English where the panel does not write it.
 
     The template of a kind is its first line, the subject, and paragraphs below it; a paragraph of lines
     that begin with a dash is a list, and one like `Open it: https://…` a link. HTML is made of the same.
@@ -138,24 +164,21 @@ def compose(account: Account, kind: str, context: Mapping[str, Any], language: s
     short = language.partition("-")[0].lower()
     chosen = short if short in LANGUAGES else FALLBACK
     with translation.override(chosen):
-        known = {**context, "account": account, "brand": account.brand}
+        known = {**context, "brand": brand}
         found = select_template([f"mail/{chosen}/{kind}.txt", f"mail/{FALLBACK}/{kind}.txt"])
         written = _plain(found, known)
         subject, _, body = written.strip().partition("\n")
         subject = " ".join(subject.split())[:200]
         blocks = blocks_of(body)
         footer = " · ".join(
-            way
-            for way in (account.brand.support_name, account.brand.support_email, account.brand.support_phone)
-            if way
+            way for way in (brand.support_name, brand.support_email, brand.support_phone) if way
         )
         frame = {
             "subject": subject,
             "blocks": blocks,
-            "brand": account.brand,
-            "account": account,
+            "brand": brand,
             "footer": footer,
-            "shades": accent(account.brand.accent).light,
+            "shades": accent(brand.accent).light,
             "language": chosen,
         }
         text = _plain(get_template("mail/message.txt"), {**frame, "body": _tidy(body)}).strip() + "\n"
@@ -198,7 +221,7 @@ def deliver(pk: int, clock: Callable[[], datetime]) -> bool:
     )
     if not taken:
         return False
-    mail = OutgoingMail.objects.select_related("account__brand").get(pk=pk)
+    mail = OutgoingMail.objects.select_related("account__brand", "brand").get(pk=pk)
     try:
         _message(mail).send()
     except (SMTPException, OSError) as error:
@@ -221,7 +244,7 @@ def deliver_due(clock: Callable[[], datetime]) -> int:
 
 
 def _message(mail: OutgoingMail) -> EmailMultiAlternatives:
-    brand = mail.account.brand
+    brand = mail.sender
     domain = brand.support_email.rpartition("@")[2]
     message = EmailMultiAlternatives(
         subject=mail.subject,

@@ -400,7 +400,17 @@ class OutgoingMail(models.Model):
     `next_try_at` is None once it was sent, and once it was given up. Times are instants.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="outgoing_mail")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, null=True, blank=True, related_name="outgoing_mail"
+    )
+    brand = models.ForeignKey(
+        Brand,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="outgoing_mail",
+        help_text="The sender, where there is no account yet.",
+    )
     kind = models.CharField(max_length=40)
     to = models.EmailField()
     subject = models.CharField(max_length=200)
@@ -420,6 +430,10 @@ class OutgoingMail(models.Model):
             models.CheckConstraint(
                 condition=Q(sent_at=None) | Q(next_try_at=None), name="sent_mail_is_not_tried_again"
             ),
+            models.CheckConstraint(
+                condition=Q(account__isnull=False, brand=None) | Q(account=None, brand__isnull=False),
+                name="mail_is_of_an_account_or_a_brand",
+            ),
         )
         indexes = (
             models.Index(
@@ -429,6 +443,14 @@ class OutgoingMail(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+    @property
+    def sender(self) -> Brand:
+        """Under whose name it is sent."""
+        brand = self.account.brand if self.account is not None else self.brand
+        if brand is None:
+            raise ValueError("mail is of an account or of a brand")
+        return brand
 
     @property
     def is_given_up(self) -> bool:

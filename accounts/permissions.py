@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 ONBOARDING: Final = "Onboarding team"
 FINANCE: Final = "Finance"
 SUPPORT: Final = "Support"
-STAFF_GROUPS: Final = frozenset({ONBOARDING, FINANCE, SUPPORT})
+SALES: Final = "Sales"
+STAFF_GROUPS: Final = frozenset({ONBOARDING, FINANCE, SUPPORT, SALES})
 
 EVERY_ROLE: Final = frozenset(Role)
 """Billing pages: all members read them."""
@@ -148,7 +149,7 @@ def staff_page(
     Superusers pass. Nobody signed in: on to the sign-in page and back.
     """
     if not groups or not STAFF_GROUPS.issuperset(groups):
-        raise ValueError("name the staff groups: ONBOARDING, FINANCE, SUPPORT")
+        raise ValueError("name the staff groups: ONBOARDING, FINANCE, SUPPORT, SALES")
 
     def decorate(view: Callable[Concatenate[StaffRequest, Args], HttpResponseBase]) -> Page:
         @wraps(view)

@@ -14,14 +14,21 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.urls import reverse
+from django.utils import translation
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
 from django.utils.text import slugify
 
-from accounts.members import add_member
+from accounts.links import link_tokens
+from accounts.mail import panel_url, queue_brand_mail, queue_mail
+from accounts.members import Added, add_member
 from accounts.models import Account, Role
 from accounts.refusals import Refused
 from accounts.trail import Actor, record
 from billing.charges import Ledger, agreed_prices, open_ledger
 from billing.engine import Draft, round_half_up
+from billing.explain import money_words
 from billing.gather import decimals_of
 from billing.models import Family, Order, OrderKind, Product, Quote, QuoteLine, QuoteState
 from billing.opening import RESERVED_SLUGS, open_account
@@ -45,6 +52,8 @@ _openers: list[Opener] = []
 # Ships all that waits of an order; known to the room of hardware.
 Shipper = Callable[[Order, Actor, datetime], None]
 _shippers: list[Shipper] = []
+# The editions of the contact center that a quote may hold, by code, as they are called.
+editions: dict[str, str] = {}
 
 
 def when_accepted(opener: Opener) -> Opener:
@@ -137,6 +146,7 @@ def send_quote(quote: Quote, *, actor: Actor, at: datetime) -> Quote:
         quote.send(at)
         quote.save()
         _record(None, "send-quote", quote, f"Quote {quote} sent to {quote.contact_email}", actor, at)
+        _mail_it(quote, at)
     return quote
 
 
@@ -145,15 +155,17 @@ def accept_quote(quote: Quote, *, by: str, actor: Actor, at: datetime) -> Quote:
 
     `by` is the name of who accepts. Raises Refused where it was decided on before, or its last day is over.
     """
-    if not by.strip():
+    by = _one_line(by, 120)
+    if not by:
         raise Refused("Type your name to accept.", field="by")
     with transaction.atomic():
         quote = _open(quote, at)
         account, order = _opened(quote, actor, at)
-        _make_owner(quote, account, actor, at)
-        quote.accept(by.strip()[:120], at, account, order)
+        owner = _make_owner(quote, account, actor, at)
+        quote.accept(by, at, account, order)
         quote.save()
-        _record(account, "accept-quote", quote, f"Quote {quote} accepted by {by.strip()}", actor, at)
+        _record(account, "accept-quote", quote, f"Quote {quote} accepted by {by}", actor, at)
+        _confirm(quote, account, owner, at)
     return quote
 
 
@@ -161,9 +173,10 @@ def decline_quote(quote: Quote, *, by: str, reason: str, actor: Actor, at: datet
     """Turn a quote down. Raises Refused where it was decided on before."""
     with transaction.atomic():
         quote = _open(quote, at)
-        quote.decline(by.strip()[:120], at, reason.strip()[:300])
+        by = _one_line(by, 120)
+        quote.decline(by, at, reason.strip()[:300])
         quote.save()
-        _record(None, "decline-quote", quote, f"Quote {quote} declined by {by.strip()}", actor, at)
+        _record(None, "decline-quote", quote, f"Quote {quote} declined by {by or 'the customer'}", actor, at)
     return quote
 
 
@@ -240,11 +253,11 @@ def _opened(
     return account, order
 
 
-def _make_owner(quote: Quote, account: Account, actor: Actor, at: datetime) -> None:
+def _make_owner(quote: Quote, account: Account, actor: Actor, at: datetime) -> Added | None:
     """Whom the quote was sent to owns the account. Who cannot be made a member yet is told to staff by the trail."""
     try:
         with transaction.atomic():
-            add_member(
+            return add_member(
                 account,
                 email=quote.contact_email,
                 full_name=quote.contact_name,
@@ -261,6 +274,54 @@ def _make_owner(quote: Quote, account: Account, actor: Actor, at: datetime) -> N
             actor,
             at,
         )
+    return None
+
+
+def _mail_it(quote: Quote, at: datetime) -> None:
+    """Tell the contact where the quote is, and what it comes to."""
+    sums = sums_of(quote)
+    with translation.override(quote.language):
+        monthly, once = (money_words(amount, quote.currency) for amount in (sums.monthly, sums.once))
+    context = {
+        "number": quote.number,
+        "company": _one_line(quote.company, 120),
+        "contact": _one_line(quote.contact_name, 120),
+        "monthly": monthly,
+        "once": once,
+        "valid_until": quote.valid_until,
+        "url": url_of(quote),
+    }
+    queue_brand_mail(
+        quote.brand, "quote-sent", [quote.contact_email], context, at=at, language=quote.language
+    )
+
+
+def _confirm(quote: Quote, account: Account, owner: Added | None, at: datetime) -> None:
+    """Tell the contact that the account is open, and how to get in: who is new chooses a password by a link."""
+    is_new = owner is not None and not owner.membership.user.has_usable_password()
+    where = reverse("home", kwargs={"account": account.slug})
+    if owner is not None and is_new:
+        user = owner.membership.user
+        key = urlsafe_base64_encode(force_bytes(user.pk))
+        where = reverse("set-password", kwargs={"uidb64": key, "token": link_tokens.make_token(user)})
+    context = {
+        "number": quote.number,
+        "by": quote.decided_by,
+        "on": today_of(quote, at),
+        "is_new": is_new,
+        "url": panel_url(where),
+    }
+    queue_mail(account, "quote-accepted", [quote.contact_email], context, at=at)
+
+
+def url_of(quote: Quote) -> str:
+    """Where the customer reads the quote, as an address that works from outside of the panel."""
+    return panel_url(reverse("offer:offer", kwargs={"token": quote.token}))
+
+
+def _one_line(text: str, most: int) -> str:
+    """What somebody typed, without line breaks, which would mean something in a message."""
+    return " ".join(text.split())[:most]
 
 
 def _free_slug(company: str) -> str:

@@ -22,6 +22,7 @@ from billing.deadlines import warn_of_ends
 from billing.invoicing import CHUNK, bill_due, due, run_again, start_run
 from billing.issuing import RUN_TASK
 from billing.models import InvoiceRun, Meter, RunFailure
+from billing.quotes import expire_quotes
 from billing.rates import rerate_open
 from billing.triggers import begin_due_charges
 
@@ -60,6 +61,12 @@ def warn() -> None:
     warn_of_ends(timezone.now())
 
 
+@shared_task(name="billing.tasks.expire", **_patient)
+def expire() -> None:
+    """Close the quotes whose last day is over (ORD-1); each reaches its midnight in its own time zone."""
+    expire_quotes(timezone.now())
+
+
 @shared_task(name="billing.tasks.bill", **_patient)
 def bill(run: int) -> None:
     """Work on a run, by its key, until nothing is left of it that another worker does not have."""
@@ -85,6 +92,7 @@ def catch_up(**_: Any) -> None:
     """A worker is there: make up for what was missed while there was none (BIL-8)."""
     tick.delay()
     warn.delay()
+    expire.delay()
 
 
 def runs_to_do(at: datetime) -> list[InvoiceRun]:

@@ -75,6 +75,16 @@ TOPICS: tuple[Topic, ...] = (
         ),
     ),
     Topic(
+        "orders",
+        "Quotes and orders",
+        "From a quote to the first invoice: what is offered, what acceptance does, and why the two differ.",
+        (
+            Section("ORD-1", "Quotes"),
+            Section("ORD-2", "Accepting a quote"),
+            Section("ORD-4", "The quote against the first invoice"),
+        ),
+    ),
+    Topic(
         "licences",
         "End users and licences",
         "Adding people, buying licences for them, and giving licences back.",

@@ -23,6 +23,7 @@ from accounts.permissions import (
     EVERY_ROLE,
     FINANCE,
     ONBOARDING,
+    SALES,
     STAFF_GROUPS,
     SUPPORT,
     staff_groups,
@@ -138,6 +139,7 @@ FINANCE_SECTIONS = (
 )
 STAFF_SECTIONS = (
     Section(_("Accounts"), "building-2", "accounts:choose", ("accounts:choose",), STAFF_GROUPS),
+    Section(_("Quotes"), "file-pen-line", "quotes:quotes", ("quotes:",), frozenset({SALES})),
     Section(_("Invoice runs"), "circle-play", "staff:runs", ("staff:run",), STAFF_GROUPS),
     Section(_("Usage imports"), "upload", "imports:imports", ("imports:",), frozenset({SUPPORT})),
     Section(_("Mail"), "mail", "staff:mail", ("staff:mail",), frozenset({ONBOARDING, SUPPORT})),

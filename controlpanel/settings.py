@@ -176,6 +176,8 @@ CELERY_BEAT_SCHEDULE = {
     "activation-warnings": {"task": "telephony.tasks.warn", "schedule": crontab(minute="10")},
     # Files that came into the watched folder, and imports whose worker died (USE-1).
     "usage-imports": {"task": "telephony.tasks.look_for_usage", "schedule": crontab()},
+    # Quotes whose last day is over at their own midnight (ORD-1).
+    "quotes": {"task": "billing.tasks.expire", "schedule": crontab(minute="5")},
     "subscription-warnings": {"task": "billing.tasks.warn", "schedule": crontab(minute="20")},
     # What is sent at once needs no beat; this is for what failed or was never taken.
     "mail": {"task": "accounts.tasks.send_due_mail", "schedule": crontab(minute="*/3")},

@@ -8,13 +8,15 @@ from billing.licences import add_licences
 from billing.models import Family, OrderLine, Quote
 from billing.orders import fulfils
 from billing.packages import set_package_in
-from billing.quotes import when_accepted
+from billing.quotes import editions, when_accepted
 from telephony.contact_center import add_items, install
 from telephony.models import Edition, Service, ServiceKind
 from telephony.services import ADDABLE, add_service
 
 COMPLIMENTARY = "Main menu"
 """What the auto attendant is called that comes with every account (ORD-1, NUM-5)."""
+
+editions.update({edition.value: edition.label for edition in Edition})
 
 
 @when_accepted

@@ -12,7 +12,8 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from functools import reduce
 from typing import Any
 
@@ -42,10 +43,14 @@ from accounts.models import (
     Role,
     User,
 )
-from accounts.permissions import FINANCE, ONBOARDING, STAFF_GROUPS, SUPPORT
+from accounts.permissions import FINANCE, ONBOARDING, SALES, STAFF_GROUPS, SUPPORT
+from accounts.trail import Actor
 from billing.invoicing import bill_due, start_run
 from billing.licences import add_licences, assign_licence
-from billing.models import Invoice, InvoiceRun, Product, Subscription, UsageImport
+from billing.models import Invoice, InvoiceRun, Product, Quote, Subscription, UsageImport
+from billing.orders import place_order
+from billing.quote_drafts import Details, compose_quote
+from billing.quotes import send_quote
 from hardware.devices import add_device, assign_device
 from hardware.models import Device
 from hardware.provisioning import check_in, secret_of
@@ -60,6 +65,7 @@ from tests.conftest import PAGE_QUERIES
 from tests.factories import AT, TESTS
 
 PRICED_QUERIES = 40
+FORETOLD_QUERIES = 200
 
 MEMBERS = (Role.OWNER, Role.ADMIN, Role.BILLING, Role.READ_ONLY)
 FULL_PARTNER, READING_PARTNER = "partner: full administration", "partner: read-only"
@@ -121,6 +127,11 @@ def billing_form(opens: int = 200, **needs: str) -> Page:
 def priced(page: Page) -> Page:
     """A page that says what an action costs by doing it and taking it back, which asks what the action asks."""
     return replace(page, queries=PRICED_QUERIES)
+
+
+def foretold(page: Page) -> Page:
+    """A page that says what a quote will cost by accepting it, shipping it, billing it and taking all that back."""
+    return replace(page, queries=FORETOLD_QUERIES)
 
 
 def for_the_customer(page: Page) -> Page:
@@ -225,6 +236,7 @@ PAGES: dict[str, Page] = {
     "billing:usage-records-csv": for_billing(),
     "billing:overview": for_billing(),
     "billing:next-invoice": for_billing(),
+    "billing:quote": priced(for_billing()),
     "billing:charges": for_billing(),
     "billing:charges-csv": for_billing(),
     "billing:invoices": for_billing(),
@@ -310,6 +322,23 @@ PAGES: dict[str, Page] = {
     "imports:send": staff_form(FINANCE, SUPPORT),
     "imports:import": for_staff(FINANCE, SUPPORT, pk="usage_import.pk"),
     "imports:faults-csv": for_staff(FINANCE, SUPPORT, pk="usage_import.pk"),
+    "quotes:quotes": for_staff(SALES),
+    "quotes:quotes-csv": for_staff(SALES),
+    "quotes:compose": staff_form(SALES),
+    "quotes:quote": foretold(for_staff(SALES, pk="offered.pk")),
+    "quotes:edit": foretold(staff_form(SALES, pk="drafted.pk")),
+    "quotes:pdf": foretold(for_staff(SALES, pk="offered.pk")),
+    "quotes:send": staff_button(SALES, pk="drafted.pk"),
+    "quotes:copy": staff_button(SALES, pk="quote.pk"),
+    "quotes:against-invoice": priced(for_staff(SALES, pk="quote.pk")),
+    "offer:offer": foretold(replace(open_to_all(token="offered.token"), writers=frozenset())),
+    "offer:pdf": foretold(replace(open_to_all(token="offered.token"), writers=frozenset())),
+    "offer:accept": Page(
+        needs={"token": "offered.token"}, is_of_account=False, is_read=False, writers=open_to_all().writers
+    ),
+    "offer:decline": Page(
+        needs={"token": "offered.token"}, is_of_account=False, is_read=False, writers=open_to_all().writers
+    ),
     "staff:mail": for_staff(ONBOARDING, SUPPORT),
     "staff:mail-message": for_staff(ONBOARDING, SUPPORT, pk="mail.pk"),
     "staff:mail-html": for_staff(ONBOARDING, SUPPORT, pk="mail.pk"),
@@ -344,6 +373,9 @@ class Side:
     conference: Device
     usage_import: UsageImport
     port: PortRequest
+    quote: Quote
+    offered: Quote
+    drafted: Quote
     invoice: Invoice = field(init=False)
     run: InvoiceRun = field(init=False)
     help_topic: str = "billing"
@@ -436,7 +468,39 @@ def side(brand: Brand, slug: str, place: int) -> Side:
             actor=TESTS,
             at=AT,
         ),
+        quote=accepted_quote(account, product, factories.staff(SALES)),
+        offered=sent_quote(brand, product, factories.staff(SALES)),
+        drafted=draft_quote(brand, product, factories.staff(SALES)),
     )
+
+
+def draft_quote(brand: Brand, product: Product, by: User) -> Quote:
+    """A quote that its representative still writes."""
+    details = Details(
+        brand=brand,
+        company="Elsewhere",
+        contact_name="Ann Reyes",
+        contact_email="ann@elsewhere.example",
+        currency="USD",
+        timezone="America/New_York",
+        language="en-us",
+        valid_until=date(9999, 1, 1),
+    )
+    return compose_quote(details, {product: (2, Decimal(20))}, actor=Actor(user=by), at=AT)
+
+
+def sent_quote(brand: Brand, product: Product, by: User) -> Quote:
+    """A quote that the customer has."""
+    return send_quote(draft_quote(brand, product, by), actor=TESTS, at=AT)
+
+
+def accepted_quote(account: Account, product: Product, by: User) -> Quote:
+    """A quote as if it had opened this account."""
+    quote = sent_quote(account.brand, product, by)
+    item = (Product.objects.get(pk="phone-desk-basic"), 1)
+    quote.accept("Ann Reyes", AT, account, place_order(account, [item], actor=TESTS, at=AT))
+    quote.save()
+    return quote
 
 
 def phone(end_user: EndUser, product: str, mac: str) -> Device:
@@ -489,7 +553,7 @@ def _built(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterato
     """Built once: each test works in a transaction inside this one, and takes back what it did."""
     with django_db_blocker.unblock(), transaction.atomic():
         brand = factories.BrandFactory()
-        groups = {group: factories.staff(group) for group in (ONBOARDING, FINANCE, SUPPORT)}
+        groups = {group: factories.staff(group) for group in (ONBOARDING, FINANCE, SUPPORT, SALES)}
         world = World(side(brand, "ours", 1), side(brand, "theirs", 2), groups)
         bill(world.ours, world.theirs)
         yield world

@@ -16,6 +16,7 @@ from billing import explain, queries
 from billing.engine.bridge import Side
 from billing.forms import InvoiceFilter
 from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState
+from billing.quote_walk import quote_of
 from billing.views.places import charges_url_of, invoice_url, place, tabs, window
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ def invoice(request: AccountRequest, number: str) -> HttpResponse:
         "csv_url": place(request, "billing:invoice-csv", number=number),
     }
     if found.kind == InvoiceKind.BDOM:
-        context["bridge"] = _bridge(request, found, whole)
+        bridge = _bridge(request, found, whole)
+        context |= {"bridge": bridge, "quote": None if bridge else quote_of(request.account)}
     return render(request, "billing/invoice.html", context)
 
 

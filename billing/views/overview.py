@@ -31,7 +31,7 @@ MOST_PENDING = 25
 def overview(request: AccountRequest) -> HttpResponse:
     """What is owed, what comes next, what is not billed yet, and the latest invoices."""
     account = request.account
-    schedule = BillingSchedule.objects.get(account=account)
+    schedule = BillingSchedule.objects.select_related("account__quote").get(account=account)
     groups = queries.ledger_groups(account, schedule.last_bdom_on)
     pending = queries.not_billed_yet(account, schedule, groups)
     latest = list(queries.invoices_of(account, request.today).order_by("-issued_on", "-id")[:LATEST])
@@ -42,6 +42,7 @@ def overview(request: AccountRequest) -> HttpResponse:
         "pending": pending_rows(pending[:MOST_PENDING]),
         "more_pending": len(pending) - MOST_PENDING,
         "latest": [(invoice, *explain.state_of(invoice, request.today)) for invoice in latest],
+        "quote": getattr(schedule.account, "quote", None),
         **ahead_context(request, schedule),
     }
     return render(request, "billing/overview.html", context)

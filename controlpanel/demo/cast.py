@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from accounts.models import Role
-from accounts.permissions import FINANCE, ONBOARDING, SUPPORT
+from accounts.permissions import FINANCE, ONBOARDING, SALES, SUPPORT
 
 KNOWN_TO_ALL: Final = "demo"
 """What everybody of the demo signs in with."""
@@ -121,6 +121,7 @@ class StaffPlan(NamedTuple):
 
 ONBOARDER: Final = "onboarding@provider.example"
 BOOKKEEPER: Final = "finance@provider.example"
+SELLER: Final = "sales@provider.example"
 SUPPORTER: Final = "support@provider.example"
 ADMINISTRATOR: Final = "administrator@provider.example"
 STAFF: Final = (
@@ -129,6 +130,7 @@ STAFF: Final = (
     StaffPlan(
         ONBOARDER, "Ruth Amadi", (ONBOARDING,), "Onboarding team: opens accounts in the administration"
     ),
+    StaffPlan(SELLER, "Nora Whitlock", (SALES,), "Sales: quotes, and what came of them"),
     StaffPlan(ADMINISTRATOR, "Sam Everett", (), "Administrator: everything"),
 )
 

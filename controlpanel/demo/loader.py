@@ -21,6 +21,7 @@ from billing.triggers import begin_due_charges
 from controlpanel.demo import cast
 from controlpanel.demo.calls import calls
 from controlpanel.demo.porting import ports
+from controlpanel.demo.quoted import quoted
 from controlpanel.demo.stage import Office, Stage, Story
 from controlpanel.demo.stories import STORIES
 from controlpanel.demo.subscriptions import two_subscriptions
@@ -38,7 +39,7 @@ def load(now: datetime) -> None:
         stories: list[Story] = [schedule(now), stage.raise_prices()]
         stories += [STORIES[plan.slug](Office(stage, plan)) for plan in cast.ACCOUNTS]
         stories += [payments(stage), failed_service(stage), fax_out_of_order(stage)]
-        stories += [two_subscriptions(stage), calls(stage), ports(stage)]
+        stories += [two_subscriptions(stage), quoted(stage), calls(stage), ports(stage)]
         play(stories, now)
 
 
@@ -95,7 +96,9 @@ def payments(stage: Stage) -> Story:
     for at in _working_days(stage):
         yield at
         for invoice in _open_invoices():
-            plan = habits[invoice.account.slug]
+            plan = habits.get(invoice.account.slug)
+            if plan is None:
+                continue
             issued_days_ago = (stage.now.date() - invoice.issued_on).days
             today = invoice.account.local_date(at)
             if issued_days_ago > plan.stops_paying and (today - invoice.issued_on).days >= plan.pays_after:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from django.conf import settings
 
 from accounts.models import User
-from controlpanel.demo import cast
+from controlpanel.demo import cast, quoted
 
 
 class SignIn(NamedTuple):
@@ -29,6 +29,7 @@ SIGN_INS: Final = (
     SignIn(cast.PRIYA.email, "Admin of three accounts of two brands"),
     SignIn(cast.MARTA.email, "Billing role in three accounts"),
     SignIn(cast.BEACON.people[0][0], "Partner: full administration of three accounts, read-only in a fourth"),
+    SignIn(quoted.OWNER, "Owner of Saltmarsh Books: opened by a quote, one phone still to ship"),
     *(SignIn(plan.email, plan.what) for plan in cast.STAFF),
 )
 

@@ -706,7 +706,8 @@ def bridge(rows: Sequence[Mapping[str, Any]], currency: str, caption: str = "") 
     """From the last invoice to this one, as a table with a bar in each row.
 
     ``rows``: mappings with ``label``, ``amount`` (Decimal), ``kind`` (``total`` for a sum that stands, else a change),
-    and perhaps ``note`` and ``url``. The changes must lead from one total to the next; the bars show what is given.
+    and perhaps ``note``, ``url`` and ``rule``. The changes must lead from one total to
+    the next; the bars show what is given.
     """
     running = Decimal(0)
     spans: list[tuple[Mapping[str, Any], Decimal, Decimal]] = []
@@ -731,6 +732,7 @@ def bridge(rows: Sequence[Mapping[str, Any]], currency: str, caption: str = "") 
                 "label": row["label"],
                 "note": row.get("note", ""),
                 "url": row.get("url", ""),
+                "rule": row.get("rule", ""),
                 "amount": Decimal(row["amount"]),
                 "kind": kind,
                 "x": f"{min(left, Decimal('99.4')):.2f}",

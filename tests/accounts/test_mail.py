@@ -43,6 +43,15 @@ FACTS = {
     "more": 2,
     "day": AT.date(),
     "reason": "The name does not match",
+    "number": "Q-00012",
+    "company": "Northwind",
+    "contact": "Dana",
+    "monthly": "$150.00",
+    "once": "$0.00",
+    "valid_until": AT.date(),
+    "by": "Dana",
+    "on": AT.date(),
+    "is_new": True,
     "url": "https://panel.example/a/northwind/?x=1&y=2",
 }
 
@@ -236,7 +245,7 @@ def test_every_kind_is_there_in_every_language(
 ) -> None:
     """Each on its own template, whole: nothing of it in template code, no gap, one link."""
     assert (settings.BASE_DIR / f"templates/mail/{language}/{kind}.txt").exists()
-    message = mail.compose(account, kind, FACTS | changes, language)
+    message = mail.compose(account.brand, kind, FACTS | {"account": account} | changes, language)
     assert message.subject
     assert "\n" not in message.subject
     for form in (message.text, message.html):

@@ -111,4 +111,4 @@ def test_staff_pages_name_groups_there_are() -> None:
     with pytest.raises(ValueError, match="groups"):
         staff_page()
     with pytest.raises(ValueError, match="groups"):
-        staff_page("Sales")
+        staff_page("Marketing")
