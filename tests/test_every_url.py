@@ -45,7 +45,8 @@ from accounts.models import (
 from accounts.permissions import FINANCE, ONBOARDING, STAFF_GROUPS, SUPPORT
 from billing.invoicing import bill_due, start_run
 from billing.licences import add_licences, assign_licence
-from billing.models import Invoice, InvoiceRun, Product, Subscription, UsageImport
+from billing.models import Invoice, InvoiceRun, Order, Product, Subscription, UsageImport
+from billing.orders import place_order
 from hardware.devices import add_device, assign_device
 from hardware.models import Device
 from hardware.provisioning import check_in, secret_of
@@ -277,6 +278,12 @@ PAGES: dict[str, Page] = {
     "hardware:device-unassign": form(pk="device.pk"),
     "hardware:device-secret": form(pk="device.pk"),
     "hardware:device-retire": form(pk="device.pk"),
+    "hardware:orders": for_billing(),
+    "hardware:orders-csv": for_billing(),
+    "hardware:order-new": Page(ADMINS),
+    "hardware:order-review": form(opens=302),
+    "hardware:order": for_billing(pk="order.pk"),
+    "hardware:order-cancel": form(pk="order.pk"),
     "provision:file": replace(open_to_all(mac="mac"), query="key={0.secret}"),
     "provision:line": replace(open_to_all(mac="conference_mac"), query="key={0.conference_secret}"),
     "provision:file-by-secret": open_to_all(mac="mac", secret="secret"),
@@ -344,6 +351,7 @@ class Side:
     conference: Device
     usage_import: UsageImport
     port: PortRequest
+    order: Order
     invoice: Invoice = field(init=False)
     run: InvoiceRun = field(init=False)
     help_topic: str = "billing"
@@ -433,6 +441,13 @@ def side(brand: Brand, slug: str, place: int) -> Side:
             [f"+1212555030{place}"],
             carrier=f"Carrier of {slug}",
             authorised_by=f"Ann of {slug}",
+            actor=TESTS,
+            at=AT,
+        ),
+        order=place_order(
+            account,
+            [(Product.objects.get(pk="phone-desk-basic"), 2)],
+            reference=f"PO {slug}",
             actor=TESTS,
             at=AT,
         ),
