@@ -11,7 +11,7 @@ from accounts.models import Account, Location
 from accounts.refusals import Refused
 from accounts.trail import Actor
 from billing.charges import open_ledger
-from billing.models import Family, Order, OrderState, Product
+from billing.models import Family, Order, Product
 from billing.orders import cancel_units, place_order
 from hardware.models import Confirmation
 
@@ -100,8 +100,7 @@ def cancel_unshipped(order: Order, asked: Mapping[int, Cancelling], *, actor: Ac
     return sum(each.units for each in wanted.values())
 
 
-def can_be_cancelled(order: Order) -> bool:
-    """Whether hardware of the order still waits for its shipment; one query."""
-    return order.state == OrderState.PROCESSING and any(
-        line.left and line.product.family == Family.HARDWARE for line in order.lines.select_related("product")
-    )
+def ship_to_of(order: Order) -> str:
+    """Where the customer wanted it to be sent, "" where nobody said."""
+    confirmation: Confirmation | None = getattr(order, "confirmation", None)
+    return confirmation.ship_to if confirmation is not None else ""

@@ -32,6 +32,7 @@ from billing.preview import cost_of
 from hardware.models import ProductFamily
 from hardware.order_forms import quantity_field
 from hardware.order_queries import line_standing, order_standing, shipments_of, waiting_orders
+from hardware.orders import ship_to_of
 from hardware.shipments import Parcel, ship
 from hardware.warehouse import (
     COLUMNS,
@@ -229,8 +230,7 @@ class OrderAdmin(LookOnlyAdmin):
     @admin.display(description="Ship to")
     def ship_to(self, order: Order) -> str:
         """Where the customer wants it, or where the account is billed."""
-        confirmation = getattr(order, "confirmation", None)
-        return (confirmation and confirmation.ship_to) or order.account.billing_address or "–"
+        return ship_to_of(order) or order.account.billing_address or "–"
 
     def get_urls(self) -> list[URLPattern]:
         """The admin's own, with shipping."""
@@ -352,7 +352,7 @@ class OrderAdmin(LookOnlyAdmin):
     def warehouse(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         """Take a file, show what becomes of each row, and record all of them, or none."""
         self._check(request)
-        form = FileForm(request.POST or None, request.FILES or None)
+        form = FileForm(*((request.POST, request.FILES) if request.method == "POST" else ()))
         content, plan, has_changed = b"", None, False
         try:
             if "content" in request.POST:

@@ -16,7 +16,6 @@ from accounts.permissions import EVERY_ROLE, AccountRequest, account_page
 from accounts.refusals import Refused
 from accounts.trail import Actor
 from billing.models import BillingSchedule, Order
-from hardware.models import Confirmation
 from hardware.order_forms import CancelForm, OrderFilter
 from hardware.order_queries import (
     account_orders,
@@ -26,7 +25,7 @@ from hardware.order_queries import (
     rows_of,
     shipments_of,
 )
-from hardware.orders import can_be_cancelled, cancel_unshipped
+from hardware.orders import cancel_unshipped, ship_to_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,13 +109,14 @@ def _asked(request: AccountRequest) -> tuple[OrderFilter, QuerySet[Order]]:
 def order(request: AccountRequest, pk: int) -> HttpResponse:
     """One order: what has become of each line, the parcels, and the invoices that its charges are on (ORD-5)."""
     found = order_of(request, pk)
+    lines = line_rows(found, request.account.currency)
     context = {
         "order": found,
         "standing": order_standing(found),
-        "lines": line_rows(found, request.account.currency),
+        "lines": lines,
         "shipments": shipments_of(found),
-        "confirmation": Confirmation.objects.filter(order=found).first(),
-        "can_cancel": request.can_write and can_be_cancelled(found),
+        "ship_to": ship_to_of(found),
+        "can_cancel": request.can_write and any(row.line.left for row in lines if row.is_hardware),
         "next_on": BillingSchedule.objects.get(account=request.account).next_bdom_on,
     }
     return render(request, "hardware/order.html", context)
@@ -152,4 +152,6 @@ def order_cancel(request: AccountRequest, pk: int) -> HttpResponse:
 
 def order_of(request: AccountRequest, pk: int) -> Order:
     """The account's own order; 404 for another's (ACC-4)."""
-    return get_object_or_404(Order.objects.select_related("account"), account=request.account, pk=pk)
+    return get_object_or_404(
+        Order.objects.select_related("account", "confirmation"), account=request.account, pk=pk
+    )
