@@ -140,7 +140,7 @@ class CancelForm(forms.Form):
 
     def look_again(self) -> None:
         """What was typed stays; how many wait is as it is now."""
-        data = self.data.copy()
+        data = dict(self.data.items())
         for line in self.lines:
             data[f"left-{line.pk}"] = str(line.left)
         self.data = data

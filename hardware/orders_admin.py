@@ -29,6 +29,7 @@ from billing.gather import decimals_of
 from billing.look_only import LookOnlyAdmin
 from billing.models import Family, Order, OrderLine, OrderState
 from billing.preview import cost_of
+from hardware.macs import written_mac
 from hardware.models import ProductFamily
 from hardware.order_forms import quantity_field
 from hardware.order_queries import line_standing, order_standing, shipments_of, waiting_orders
@@ -152,7 +153,7 @@ class ShipForm(forms.Form):
 
     def look_again(self) -> None:
         """What was typed stays; how many wait is as it is now."""
-        data = self.data.copy()
+        data = dict(self.data.items())
         for line in self.lines:
             data[f"left-{line.pk}"] = str(line.left)
         self.data = data
@@ -304,7 +305,6 @@ class OrderAdmin(LookOnlyAdmin):
                     messages.success(request, f"{shipment} is recorded. {charged['words']}")
                     return redirect(f"admin:{NAME}_change", pk)
             except Refused as refusal:
-                # The first of the fields for units, where the action does not say of which line.
                 show_refusal(form, self._placed(form, refusal))
                 form.look_again()
         context = {
@@ -322,9 +322,14 @@ class OrderAdmin(LookOnlyAdmin):
 
     @staticmethod
     def _placed(form: ShipForm, refusal: Refused) -> Refused:
-        units = [name for name in form.fields if name.startswith("units-")]
-        if refusal.field == "mac" and units:
-            return Refused(refusal.message, rule=refusal.rule, field=units[0])
+        """A refusal of a MAC, by the line whose units hold it."""
+        if refusal.field != "mac":
+            return refusal
+        names = [name for name in form.fields if name.startswith("units-")]
+        for name in names:
+            typed = [unit.mac for unit in read_units(form.cleaned_data.get(name) or "")]
+            if any(mac in refusal.message or _written(mac) in refusal.message for mac in typed):
+                return Refused(refusal.message, rule=refusal.rule, field=name)
         return refusal
 
     def _charged(self, order: Order, form: ShipForm, by: dict[str, Any]) -> dict[str, Any]:
@@ -407,6 +412,14 @@ class OrderAdmin(LookOnlyAdmin):
 def _shown(plan: Plan | None) -> list[Verdict]:
     """The rows of a plan, what is refused first."""
     return sorted(plan.verdicts, key=lambda verdict: not verdict.is_refused)[:MOST_SHOWN] if plan else []
+
+
+def _written(typed: str) -> str:
+    """A MAC as the panel writes it; what is none as it was typed."""
+    try:
+        return written_mac(typed)
+    except Refused:
+        return typed
 
 
 def _reasons(plan: Plan) -> StreamingHttpResponse:

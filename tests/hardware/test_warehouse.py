@@ -257,7 +257,7 @@ def test_a_row_that_is_refused_keeps_the_file_back(
     assert words in text(looked)
     assert "Record all shipments" not in text(looked)
     back = support.post(reverse(FILE), {"content": looked.context["content"], "do": "reasons"})
-    sent = b"".join(back.streaming_content).decode()
+    sent = b"".join(back).decode()
     assert sent.startswith("order,product,quantity,mac,serial,carrier,tracking,line,reason")
     assert words in sent
     assert "refused" in text(record(support, looked))
