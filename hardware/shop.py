@@ -11,7 +11,7 @@ from typing import Any, Final
 from accounts.models import Account
 from accounts.trail import Actor
 from billing.catalogue import prices_on
-from billing.engine import Draft
+from billing.engine import Draft, Line
 from billing.explain import begins_words, cost_box, cost_line, days_words, describe, preview, waits_words
 from billing.gather import decimals_of
 from billing.models import Charge, Delay, Family, Product
@@ -144,22 +144,20 @@ def _when(charge: Charge) -> str:
 
 
 def _news(account: Account, before: Draft, after: Draft) -> list[dict[str, Any]]:
-    """The lines of the next invoice that are there only with the order."""
-    known = list(before.lines)
-    new = []
-    for place, line in enumerate(after.lines):
-        if line in known:
-            known.remove(line)
-        else:
-            new.append(place)
-    if not new:
-        return []
-    _, lines = preview(account, after, product_names(), most=len(after.lines))
-    return [
-        {
-            "label": describe(lines[place]),
-            "dates": days_words(lines[place].starts_on, lines[place].ends_on),
-            "amount": lines[place].amount,
-        }
-        for place in new
-    ]
+    """By how much the lines of the next invoice grow with the order; of a new line that is all of it."""
+    known: dict[tuple[object, ...], Decimal] = {}
+    for line in before.lines:
+        known[_same(line)] = known.get(_same(line), Decimal(0)) + line.amount
+    _, shown = preview(account, after, product_names(), most=len(after.lines))
+    news = []
+    for line, said in zip(after.lines, shown, strict=True):
+        amount = line.amount - known.pop(_same(line), Decimal(0))
+        if amount:
+            dates = days_words(line.starts_on, line.ends_on)
+            news.append({"label": describe(said), "dates": dates, "amount": amount})
+    return news
+
+
+def _same(line: Line) -> tuple[object, ...]:
+    """What two lines have in common that say the same of more or fewer units."""
+    return (line.section, line.product, line.unit_price, line.starts_on, line.ends_on, line.subject, line.why)

@@ -100,7 +100,7 @@ def test_the_review_says_what_it_costs_and_from_when(
     assert str(box["next_now"]) == "0.00"
     assert str(box["next_then"]) == "77.65"
     assert str(response.context["priced"].shipped_total) == "255.65"
-    assert "New on the next invoice" in shown
+    assert "More on the next invoice" in shown
     assert "Head office" in shown
     assert "PO 4711" in shown
     assert everything() == before
