@@ -181,7 +181,7 @@ def _invoices(order: Order, parts: Sequence[ShippedUnits]) -> dict[int, str]:
         amount__gte=0,
     )
     return {
-        charge: number
+        charge: number or ""
         for number, charges in lines.order_by("-pk").values_list("invoice__number", "charges")
         for charge in charges
         if charge in wanted

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 
 from accounts.exporting import csv_response
 from accounts.forms import show_refusal
@@ -92,7 +93,7 @@ class QueueFilter(admin.SimpleListFilter):
             return queryset
         if asked in (OrderState.COMPLETED, OrderState.CANCELLED):
             return queryset.filter(state=asked)
-        return queryset.filter(state=OrderState.PROCESSING, units_left__gt=0)
+        return queryset.filter(Q(("units_left__gt", 0)), state=OrderState.PROCESSING)
 
 
 class ShipForm(forms.Form):
@@ -287,7 +288,7 @@ class OrderAdmin(LookOnlyAdmin):
         if not form.lines:
             messages.info(request, f"Nothing of {order} waits for its shipment.")
             return redirect(f"admin:{NAME}_change", pk)
-        by = {"actor": Actor.of(request), "at": timezone.now()}
+        by: dict[str, Any] = {"actor": Actor.of(request), "at": timezone.now()}
         charged: Mapping[str, Any] = {}
         if not form.is_bound or form.is_valid():
             try:
@@ -377,7 +378,7 @@ class OrderAdmin(LookOnlyAdmin):
         except Changed as changed:
             plan, has_changed = changed.plan, True
         except Refused as refusal:
-            form = FileForm({}, {})
+            form = FileForm({}, MultiValueDict())
             form.is_valid()
             form.errors.clear()
             show_refusal(form, refusal)

@@ -58,7 +58,7 @@ def order_review(request: AccountRequest) -> HttpResponse:
         return _known(request, known)
     items = form.items()
     location = form.cleaned_data["location"]
-    by = {"actor": Actor.of(request), "at": request.at}
+    by: dict[str, Any] = {"actor": Actor.of(request), "at": request.at}
     try:
         if any(product.family == Family.HARDWARE for product, _ in items):
             check_ship_to(location)
