@@ -123,6 +123,16 @@ TOPICS: tuple[Topic, ...] = (
         ),
     ),
     Topic(
+        "orders",
+        "Orders and shipments",
+        "Ordering in the panel, what becomes of an order, and when hardware is charged.",
+        (
+            Section("ORD-3", "Ordering in the panel"),
+            Section("ORD-5", "Shipping, charging and cancelling hardware"),
+            Section("warehouse-file", "How the provider ships"),
+        ),
+    ),
+    Topic(
         "devices",
         "Devices",
         "Phones: who has which, what makes one active, and how it gets going.",

@@ -122,6 +122,7 @@ ACCOUNT_SECTIONS = (
     ),
     Section(_("Usage"), "chart-column", "billing:usage", ("billing:usage",), EVERY_ROLE),
     Section(_("Devices"), "phone", "hardware:devices", ("hardware:device",), ALL_BUT_BILLING),
+    Section(_("Orders"), "package", "hardware:orders", ("hardware:order",), EVERY_ROLE),
     Section(_("Billing"), "receipt-text", "billing:overview", ("billing:",), EVERY_ROLE),
     Section(
         _("Administrators"),

@@ -29,11 +29,16 @@ from billing.models import Family, Product
 from hardware.devices import add_device, renew_secret, retire_device, unassign_device
 from hardware.facts import ACTIVE, HOLDS, LABELS, Fact, State, standing_of
 from hardware.models import Device, ProductFamily, RefusedCheckIns, SipServer
+from hardware.orders_admin import OrderAdmin
 from hardware.provisioning import file_name, server_address
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
+
+
+# Imported for its registration, which stands beside it.
+__all__ = ["OrderAdmin"]
 
 
 class StateFilter(admin.SimpleListFilter):

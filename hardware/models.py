@@ -35,6 +35,24 @@ class Shipment(models.Model):
         return f"Shipment {self.pk} of {self.order}"
 
 
+class Confirmation(models.Model):
+    """How a customer confirmed an order in the panel: a basket once, and where its hardware goes (ORD-3)."""
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="confirmations", db_index=False
+    )
+    basket = models.UUIDField(help_text="Told by the page, so that a basket that is sent twice is one order.")
+    order = models.OneToOneField(Order, on_delete=models.PROTECT, related_name="confirmation")
+    ship_to = models.CharField(max_length=400, blank=True, help_text="The address as it was then.")
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (models.UniqueConstraint(fields=("account", "basket"), name="one_order_a_basket"),)
+
+    def __str__(self) -> str:
+        return f"Confirmation of {self.order}"
+
+
 class ShippedUnits(models.Model):
     """Units of one line in a shipment, and the charge that they brought."""
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from hardware.views import changes, device, devices
+from hardware.views import basket, changes, device, devices, orders
 
 app_name = "hardware"
 
@@ -18,4 +18,10 @@ urlpatterns = [
     path("devices/<int:pk>/unassign/", changes.device_unassign, name="device-unassign"),
     path("devices/<int:pk>/secret/", changes.device_secret, name="device-secret"),
     path("devices/<int:pk>/retire/", changes.device_retire, name="device-retire"),
+    path("orders/", orders.orders, name="orders"),
+    path("orders.csv", orders.orders_csv, name="orders-csv"),
+    path("orders/new/", basket.order_new, name="order-new"),
+    path("orders/review/", basket.order_review, name="order-review"),
+    path("orders/<int:pk>/", orders.order, name="order"),
+    path("orders/<int:pk>/cancel/", orders.order_cancel, name="order-cancel"),
 ]

@@ -47,7 +47,7 @@ from accounts.permissions import FINANCE, ONBOARDING, SALES, STAFF_GROUPS, SUPPO
 from accounts.trail import Actor
 from billing.invoicing import bill_due, start_run
 from billing.licences import add_licences, assign_licence
-from billing.models import Invoice, InvoiceRun, Product, Quote, Subscription, UsageImport
+from billing.models import Invoice, InvoiceRun, Order, Product, Quote, Subscription, UsageImport
 from billing.orders import place_order
 from billing.quote_drafts import Details, compose_quote
 from billing.quotes import send_quote
@@ -289,6 +289,12 @@ PAGES: dict[str, Page] = {
     "hardware:device-unassign": form(pk="device.pk"),
     "hardware:device-secret": form(pk="device.pk"),
     "hardware:device-retire": form(pk="device.pk"),
+    "hardware:orders": for_billing(),
+    "hardware:orders-csv": for_billing(),
+    "hardware:order-new": Page(ADMINS),
+    "hardware:order-review": form(opens=302),
+    "hardware:order": for_billing(pk="order.pk"),
+    "hardware:order-cancel": form(pk="order.pk"),
     "provision:file": replace(open_to_all(mac="mac"), query="key={0.secret}"),
     "provision:line": replace(open_to_all(mac="conference_mac"), query="key={0.conference_secret}"),
     "provision:file-by-secret": open_to_all(mac="mac", secret="secret"),
@@ -376,6 +382,7 @@ class Side:
     quote: Quote
     offered: Quote
     drafted: Quote
+    order: Order
     invoice: Invoice = field(init=False)
     run: InvoiceRun = field(init=False)
     help_topic: str = "billing"
@@ -471,6 +478,13 @@ def side(brand: Brand, slug: str, place: int) -> Side:
         quote=accepted_quote(account, product, factories.staff(SALES)),
         offered=sent_quote(brand, product, factories.staff(SALES)),
         drafted=draft_quote(brand, product, factories.staff(SALES)),
+        order=place_order(
+            account,
+            [(Product.objects.get(pk="phone-desk-basic"), 2)],
+            reference=f"PO {slug}",
+            actor=TESTS,
+            at=AT,
+        ),
     )
 
 

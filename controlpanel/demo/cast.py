@@ -125,8 +125,13 @@ SELLER: Final = "sales@provider.example"
 SUPPORTER: Final = "support@provider.example"
 ADMINISTRATOR: Final = "administrator@provider.example"
 STAFF: Final = (
-    StaffPlan(BOOKKEEPER, "Ines Calder", (FINANCE,), "Finance: invoices of all accounts, and the runs"),
-    StaffPlan(SUPPORTER, "Theo Lang", (SUPPORT,), "Support: reads every account, and the runs"),
+    StaffPlan(BOOKKEEPER, "Ines Calder", (FINANCE,), "Finance: all invoices, the runs, usage and its rates"),
+    StaffPlan(
+        SUPPORTER,
+        "Theo Lang",
+        (SUPPORT,),
+        "Support: reads every account, imports usage, and switches what subscriptions have in common",
+    ),
     StaffPlan(
         ONBOARDER, "Ruth Amadi", (ONBOARDING,), "Onboarding team: opens accounts in the administration"
     ),

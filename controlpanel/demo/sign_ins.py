@@ -21,7 +21,7 @@ SIGN_INS: Final = (
     SignIn("devon@harbordental.example", "Admin of Harbor Dental: a small practice with a bit of everything"),
     SignIn(
         "joan@meridianfreight.example",
-        "Admin of Meridian Freight: more than 200 licences, 120 numbers, four sites",
+        "Admin of Meridian Freight: more than 200 licences, 120 numbers, four sites, two subscriptions",
     ),
     SignIn("jutta@kranich.example", "Owner of Kranich Werkzeugbau: billed in euro by HostPilot, BDOM 30"),
     SignIn("amy@fernwood.example", "Owner of Fernwood Clinic: opened yesterday, with nothing in it"),

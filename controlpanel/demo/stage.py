@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.hashers import make_password
@@ -32,14 +33,15 @@ from billing.licences import (
     remove_licences,
     unassign_licence,
 )
-from billing.models import OrderLine, Price, Product
+from billing.models import Order, OrderLine, Price, Product
 from billing.opening import open_account
-from billing.orders import place_order
+from billing.orders import cancel_units, place_order
 from billing.repricing import Repricing, reprice
 from controlpanel.demo import cast
 from controlpanel.demo.names import address_of, names
 from hardware.devices import assign_device, replace_device
 from hardware.models import Device
+from hardware.orders import confirm_basket
 from hardware.provisioning import check_in
 from hardware.shipments import Parcel, Unit, ship
 from telephony import contact_center
@@ -363,6 +365,23 @@ class Office:
         actor, at = self._act()
         order = place_order(self.account, [(self.stage.products[product], quantity)], actor=actor, at=at)
         return order.lines.select_related("order__account", "product").get()
+
+    def basket(self, site: Location | None, reference: str, **quantities: int) -> Order:
+        """Confirm a basket in the panel: products by code, with _ for -."""
+        actor, at = self._act()
+        products = self.stage.products
+        items = [(products[code.replace("_", "-")], count) for code, count in quantities.items()]
+        key = uuid5(NAMESPACE_URL, f"{self.plan.slug} {reference}")
+        return confirm_basket(
+            self.account, key, items, reference=reference, ship_to=site, actor=actor, at=at
+        )[0]
+
+    def cancels(self, order: Order) -> None:
+        """What has not shipped of an order is cancelled."""
+        actor, at = self._act()
+        for line in order.lines.select_related("order__account", "product"):
+            if line.left:
+                cancel_units(line, actor=actor, at=at)
 
     def arrive(self, line: OrderLine, *macs: str) -> list[Device]:
         """The provider ships units, each named by its MAC."""

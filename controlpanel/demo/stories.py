@@ -90,6 +90,8 @@ def _dental_phones(office: Office, rowes: Location, quincy: Location) -> Iterato
     office.arrive(office.order("phone-conference", 1), "00:04:F2:3D:10:09")
     (new,) = office.arrive(office.order("phone-desk-basic", 1), "00:15:65:3D:10:0A")
     office.breaks(desks[3], new)
+    office.cancels(office.basket(quincy, "PO 2208", phone_cordless=4))
+    office.basket(quincy, "PO 2217", phone_desk_executive=2, headset=3)
 
 
 def meridian_freight(office: Office) -> Story:

@@ -30,6 +30,8 @@ from billing.models import (
     InvoiceLine,
     InvoiceRun,
     InvoiceState,
+    Order,
+    OrderLine,
     RunFailure,
 )
 from controlpanel.demo import cast, loader
@@ -255,6 +257,15 @@ def test_names_are_no_two_the_same_and_always_in_the_same_order() -> None:
     assert len(drawn) == len(set(drawn)) > 4000
     assert drawn == list(names("harbor-dental"))
     assert drawn[0] != next(names("larkspur-law"))
+
+
+def test_orders_stand_in_every_way(demo: None) -> None:
+    """ORD-3, ORD-5: waiting whole and in part, completed, cancelled; on two accounts and more."""
+    orders = Order.objects.filter(account__slug="harbor-dental")
+    assert set(orders.values_list("state", flat=True)) == {"processing", "completed", "cancelled"}
+    waiting = OrderLine.objects.filter(state="waiting")
+    assert waiting.filter(shipped=0).exists()
+    assert waiting.filter(shipped__gt=0, order__account__slug="larkspur-law").exists()
 
 
 def test_phones_stand_in_every_way(demo: None) -> None:

@@ -80,7 +80,12 @@ ALL = [
     "Licences",
     "Numbers",
     "Services",
+    "Locations",
     "Contact Center",
+    "Subscriptions",
+    "Usage",
+    "Devices",
+    "Orders",
     "Billing",
     "Administrators",
     "Activity",
@@ -95,7 +100,7 @@ ALL = [
         (Role.ADMIN, ALL),
         (Role.READ_ONLY, ALL[:-1]),
         (None, ALL),
-        (Role.BILLING, ["Billing"]),
+        (Role.BILLING, ["Usage", "Orders", "Billing"]),
     ],
 )
 def test_the_role_decides_the_sections(
@@ -200,7 +205,7 @@ def test_a_page_that_draws_no_frame_asks_nothing(
 
 
 @pytest.mark.usefixtures("every_page")
-@pytest.mark.parametrize(("role", "seen"), [(Role.OWNER, ALL), (Role.BILLING, ["Billing"])])
+@pytest.mark.parametrize(("role", "seen"), [(Role.OWNER, ALL), (Role.BILLING, ["Usage", "Orders", "Billing"])])
 def test_help_stands_in_the_only_account(
     brand: Brand,
     person: User,
