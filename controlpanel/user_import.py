@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.http import Http404
 from django.shortcuts import redirect, render
 from django.urls import path
 from django.views.decorators.http import require_http_methods, require_safe
@@ -113,7 +114,7 @@ def review(request: AccountRequest, token: str) -> HttpResponse:
     """What would become of each row of a file and what it costs, and the button that does all of it (LIC-2)."""
     kept = _kept(request, token)
     if kept is None:
-        return _gone(request)
+        return _missing(request, token)
     if request.method == "POST":
         return _confirmed(request, token, kept)
     table = read_table(kept.path.read_bytes())
@@ -127,7 +128,7 @@ def rows(request: AccountRequest, token: str) -> HttpResponse | StreamingHttpRes
     """The file as it came, with a reason beside each row that is refused, to be mended and chosen again."""
     kept = _kept(request, token)
     if kept is None:
-        return _gone(request)
+        return _missing(request, token)
     table = read_table(kept.path.read_bytes())
     plan = judge(request.account, table, is_buying=request.GET.get("buy") == "1", on=request.today)
     header = [*table.columns, *OWN_COLUMNS]
@@ -306,6 +307,13 @@ def _claimed(kept: Kept) -> Iterator[Table]:
         claimed.rename(kept.path)
         raise
     claimed.unlink()
+
+
+def _missing(request: AccountRequest, token: str) -> HttpResponse:
+    """On to choosing a file anew for one that this person chose; anybody else's is not there (ACC-4)."""
+    if token not in request.session.get(_KNOWN_FILES, {}):
+        raise Http404
+    return _gone(request)
 
 
 def _gone(request: AccountRequest) -> HttpResponse:

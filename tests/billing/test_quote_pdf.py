@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import typst
@@ -41,7 +42,7 @@ def test_it_is_a_pdf_with_the_totals(quote: Quote, monkeypatch: pytest.MonkeyPat
     given: list[dict[str, str]] = []
     compile_it = typst.compile
 
-    def watched(*args: object, sys_inputs: dict[str, str], **kwargs: object) -> object:
+    def watched(*args: Any, sys_inputs: dict[str, str], **kwargs: Any) -> Any:
         given.append(sys_inputs)
         return compile_it(*args, sys_inputs=sys_inputs, **kwargs)
 

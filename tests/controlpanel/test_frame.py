@@ -205,7 +205,9 @@ def test_a_page_that_draws_no_frame_asks_nothing(
 
 
 @pytest.mark.usefixtures("every_page")
-@pytest.mark.parametrize(("role", "seen"), [(Role.OWNER, ALL), (Role.BILLING, ["Usage", "Orders", "Billing"])])
+@pytest.mark.parametrize(
+    ("role", "seen"), [(Role.OWNER, ALL), (Role.BILLING, ["Usage", "Orders", "Billing"])]
+)
 def test_help_stands_in_the_only_account(
     brand: Brand,
     person: User,

@@ -183,13 +183,13 @@ def test_a_file_is_its_accounts_and_its_choosers(client: Client, account: Accoun
     address = looked.request["PATH_INFO"]
     other = Client()
     other.force_login(factories.member(account, Role.OWNER))
-    assert other.get(address).status_code == 302
-    assert other.get(f"{address}rows.csv").status_code == 302
+    assert other.get(address).status_code == 404
+    assert other.get(f"{address}rows.csv").status_code == 404
     elsewhere = factories.AccountFactory(slug="elsewhere")
     user = factories.member(elsewhere, Role.OWNER)
     factories.MembershipFactory(account=account, user=user)
     other.force_login(user)
-    assert other.get(address.replace("northwind", "elsewhere")).status_code == 302
+    assert other.get(address.replace("northwind", "elsewhere")).status_code == 404
 
 
 def test_readers_do_not_come_in(account: Account) -> None:
