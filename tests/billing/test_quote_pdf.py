@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import typst
@@ -39,7 +40,7 @@ def quote() -> Quote:
 def test_it_is_a_pdf_with_the_totals(quote: Quote, monkeypatch: pytest.MonkeyPatch) -> None:
     """ORD-1: what is set holds the sums and the first invoices, and what people typed is text."""
     given: list[dict[str, str]] = []
-    compile_it = typst.compile
+    compile_it: Any = typst.compile
 
     def watched(*args: object, sys_inputs: dict[str, str], **kwargs: object) -> object:
         given.append(sys_inputs)
