@@ -77,11 +77,14 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         "orders",
         "Quotes and orders",
-        "From a quote to the first invoice: what is offered, what acceptance does, and why the two differ.",
+        "From a quote to the first invoice, ordering in the panel, and when hardware is charged.",
         (
             Section("ORD-1", "Quotes"),
             Section("ORD-2", "Accepting a quote"),
             Section("ORD-4", "The quote against the first invoice"),
+            Section("ORD-3", "Ordering in the panel"),
+            Section("ORD-5", "Shipping, charging and cancelling hardware"),
+            Section("warehouse-file", "How the provider ships"),
         ),
     ),
     Topic(
@@ -120,16 +123,6 @@ TOPICS: tuple[Topic, ...] = (
             Section("emergency-address", "The emergency address"),
             Section("who-is-there", "Who is there"),
             Section("location-changes", "Changing and removing a location"),
-        ),
-    ),
-    Topic(
-        "orders",
-        "Orders and shipments",
-        "Ordering in the panel, what becomes of an order, and when hardware is charged.",
-        (
-            Section("ORD-3", "Ordering in the panel"),
-            Section("ORD-5", "Shipping, charging and cancelling hardware"),
-            Section("warehouse-file", "How the provider ships"),
         ),
     ),
     Topic(

@@ -40,7 +40,7 @@ def quote() -> Quote:
 def test_it_is_a_pdf_with_the_totals(quote: Quote, monkeypatch: pytest.MonkeyPatch) -> None:
     """ORD-1: what is set holds the sums and the first invoices, and what people typed is text."""
     given: list[dict[str, str]] = []
-    compile_it = typst.compile
+    compile_it: Any = typst.compile
 
     def watched(*args: Any, sys_inputs: dict[str, str], **kwargs: Any) -> Any:
         given.append(sys_inputs)
