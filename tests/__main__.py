@@ -1,4 +1,4 @@
-"""``python -m tests``: the whole suite, on SQLite and again on PostgreSQL, and at the end what ran where.
+"""``python -m tests``: the whole suite on SQLite, and on PostgreSQL all that a database decides; then what ran where.
 
 python -m tests                      all of it; `make test`
 python -m tests sqlite               on SQLite alone
@@ -59,6 +59,8 @@ def main(arguments: list[str]) -> int:
                     failed = True
                     continue
                 where, environment = server.description, {**common, "TEST_DATABASE_URL": server.url}
+                if len(databases) > 1:
+                    environment["TEST_SECOND"] = "1"
             print(f"\n=== {where} ===", flush=True)
             status, counts = run_pytest(arguments, environment)
             failed = failed or status != 0
@@ -96,7 +98,10 @@ def _closing_line(where: str, status: int, counts: dict[str, int]) -> str:
     line = f"{counts.get('passed', 0)} passed on {where}"
     line += f" ({counts.get('in_browser', 0)} in the browser, {counts.get('with_broker', 0)} with the broker)"
     if left_out := counts.get("left_out", 0):
-        line += f"; {left_out} for PostgreSQL alone left to it"
+        whose = (
+            "for PostgreSQL alone left to it" if where.startswith("SQLite") else "that no database decides"
+        )
+        line += f"; {left_out} {whose}"
     if counts.get("avoided", 0):
         line += f"; {counts['avoided']} SKIPPED"
     return f"{line}; FAILED with status {status}." if status else f"{line}; none failed, none skipped."

@@ -38,12 +38,36 @@ def on_postgres() -> bool:
     return str(settings.DATABASES["default"]["ENGINE"]).endswith("postgresql")
 
 
+# What pages look like, who may open them, and stories that are drawn at random: one database tells as much as two.
+TOLD_ONCE = (
+    "browser",
+    "controlpanel",
+    "test_every_url.py",
+    "stories/test_naive.py",
+    "stories/test_outages.py",
+)
+
+
+def is_told_already(item: pytest.Item) -> bool:
+    """Whether a run on SQLite has told all that there is to tell: no database decides on the test."""
+    if item.get_closest_marker("postgres"):
+        return False
+    place = item.path.relative_to(Path(__file__).parent).as_posix()
+    return place.startswith(TOLD_ONCE) or not item.get_closest_marker("django_db")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, and count, the tests that only make sense on PostgreSQL when the run is on SQLite."""
-    left_out = [] if on_postgres() else [item for item in items if item.get_closest_marker("postgres")]
+    """Leave out, and count, the tests that are another database's: those that make sense on PostgreSQL alone, and
+    on the second database of a run (``TEST_SECOND``) those that the first has told already.
+    """
+    if os.environ.get("TEST_SECOND"):
+        left_out = [item for item in items if is_told_already(item)]
+    else:
+        left_out = [] if on_postgres() else [item for item in items if item.get_closest_marker("postgres")]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        unwanted = set(left_out)
+        items[:] = [item for item in items if item not in unwanted]
     counts = {
         "left_out": len(left_out),
         "in_browser": sum("browser" in getattr(item, "fixturenames", ()) for item in items),
