@@ -33,7 +33,7 @@ run: $(RUN_STAMP) ## Start the panel: web, worker and beat, with the demo in it 
 demo-reset: $(RUN_STAMP) ## Throw the embedded data away and load the demo again
 	@exec $(BIN)/python manage.py serve --reset
 
-test: $(DEV_STAMP) ## Run every test on SQLite, and what a database decides on PostgreSQL too (ARGS="sqlite tests/billing -k run" runs a part)
+test: $(DEV_STAMP) ## Run every test on SQLite, then actions, runs and races on PostgreSQL (ARGS="sqlite tests/billing -k run" runs a part)
 	@$(BIN)/python -m tests $(ARGS)
 
 check: $(DEV_STAMP) ## Run the checks: lint, format, types, imports, migrations, templates, deployment

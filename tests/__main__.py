@@ -1,4 +1,4 @@
-"""``python -m tests``: the whole suite on SQLite, and on PostgreSQL all that a database decides; then what ran where.
+"""``python -m tests``: the whole suite on SQLite, then actions, runs and races on PostgreSQL; at the end what ran where.
 
 python -m tests                      all of it; `make test`
 python -m tests sqlite               on SQLite alone
@@ -98,9 +98,7 @@ def _closing_line(where: str, status: int, counts: dict[str, int]) -> str:
     line = f"{counts.get('passed', 0)} passed on {where}"
     line += f" ({counts.get('in_browser', 0)} in the browser, {counts.get('with_broker', 0)} with the broker)"
     if left_out := counts.get("left_out", 0):
-        whose = (
-            "for PostgreSQL alone left to it" if where.startswith("SQLite") else "that no database decides"
-        )
+        whose = "for PostgreSQL alone left to it" if where.startswith("SQLite") else "left to SQLite"
         line += f"; {left_out} {whose}"
     if counts.get("avoided", 0):
         line += f"; {counts['avoided']} SKIPPED"

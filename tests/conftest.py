@@ -49,11 +49,12 @@ TOLD_ONCE = (
 
 
 def is_told_already(item: pytest.Item) -> bool:
-    """Whether a run on SQLite has told all that there is to tell: no database decides on the test."""
+    """Whether a run on SQLite tells enough: no test of actions, runs, races or stories, which ask for a database by mark."""
     if item.get_closest_marker("postgres"):
         return False
     place = item.path.relative_to(Path(__file__).parent).as_posix()
-    return place.startswith(TOLD_ONCE) or not item.get_closest_marker("django_db")
+    in_browser = "browser" in getattr(item, "fixturenames", ())
+    return in_browser or place.startswith(TOLD_ONCE) or not item.get_closest_marker("django_db")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -336,7 +336,7 @@ class TestMovingAll:
 
 
 @pytest.mark.postgres
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_two_who_want_the_last_free_licence_at_once() -> None:
     """LIC-1, SUB-8: one moves everybody, the other is refused, and nothing is assigned beyond what there is."""
     account = factories.AccountFactory()

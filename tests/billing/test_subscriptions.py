@@ -215,7 +215,7 @@ class TestTheDatabase:
 
 
 @pytest.mark.postgres
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_twenty_that_would_be_first_at_once_end_with_one_mode() -> None:
     """SUB-2, SUB-3: of twenty first subscriptions in different modes and options one decides, and its like follow."""
     account = an_account()

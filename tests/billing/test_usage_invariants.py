@@ -255,7 +255,7 @@ def at_once(*works: Callable[[], object]) -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_record_that_comes_while_a_run_holds_the_account_is_on_the_next_invoice() -> None:
     """BIL-7, USE-5: it waits for the run, and is late then; told on the day before, it is not lost for that."""
     account = an_account()
@@ -286,7 +286,7 @@ def test_a_record_that_comes_while_a_run_holds_the_account_is_on_the_next_invoic
 
 
 @pytest.mark.postgres
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_run_passes_over_an_account_whose_usage_is_coming_in() -> None:
     """BIL-9: and bills it the next time, with that usage."""
     account = an_account()
@@ -310,7 +310,7 @@ def test_a_run_passes_over_an_account_whose_usage_is_coming_in() -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_records_that_race_with_runs_are_billed_once_each() -> None:
     """BIL-9, USE-1: two sources with the same records, and a run after the other; none is lost, none comes twice."""
     account = an_account()

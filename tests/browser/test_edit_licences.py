@@ -43,7 +43,10 @@ def agent(panel: LiveServer, today: date) -> EndUser:
 def visited(request: pytest.FixtureRequest, browser: Browser, panel: LiveServer) -> Iterator[Page]:
     """A page of nobody who is signed in."""
     context = browser.new_context(
-        viewport={"width": 1440, "height": 900}, locale="en-US", java_script_enabled=request.param
+        viewport={"width": 1440, "height": 900},
+        locale="en-US",
+        java_script_enabled=request.param,
+        reduced_motion="reduce",
     )
     context.set_default_timeout(15_000)
     page = context.new_page()

@@ -220,7 +220,7 @@ def test_the_database_knows_one_holder(
 
 
 @pytest.mark.postgres
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_the_fifth_place_is_given_once() -> None:
     """ORD-6: of several that are assigned at the same moment, no more than there is room for."""
     account = factories.AccountFactory()

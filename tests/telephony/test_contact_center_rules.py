@@ -187,7 +187,7 @@ def crowd(count: int, act: Callable[[], str]) -> list[str]:
 
 
 @pytest.mark.postgres
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_fifty_at_once_get_two_licences() -> None:
     """ONB-3: each wants one; two get it, and the others are refused by the rule and not by the database."""
     account = an_account()
@@ -206,7 +206,7 @@ def test_fifty_at_once_get_two_licences() -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_the_limit_is_lifted_while_fifty_want_a_licence() -> None:
     """ONB-3, ONB-10: what is bought is what was not refused, each with its fee, and all of it is billed."""
     account = an_account()

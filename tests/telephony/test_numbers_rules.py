@@ -118,7 +118,7 @@ def test_a_number_in_another_brands_inventory_is_not_for_us(account: Account) ->
 
 
 @pytest.mark.postgres
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_two_accounts_that_want_one_number_at_once() -> None:
     """NUM-1: one gets it, the other is refused, and neither sees an error of the database."""
     accounts = [an_account(), an_account()]
@@ -144,7 +144,7 @@ def test_two_accounts_that_want_one_number_at_once() -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_two_accounts_that_want_the_same_numbers_in_turned_order() -> None:
     """NUM-1: one gets them all and the other is refused; they do not wait for each other for ever."""
     accounts = [an_account(), an_account()]
