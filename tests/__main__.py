@@ -1,4 +1,4 @@
-"""``python -m tests``: the whole suite on SQLite, then actions, runs and races on PostgreSQL; at the end what ran where.
+"""``python -m tests``: the whole suite on SQLite, then actions, runs and races on PostgreSQL; then what ran where.
 
 python -m tests                      all of it; `make test`
 python -m tests sqlite               on SQLite alone

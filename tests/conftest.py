@@ -49,7 +49,7 @@ TOLD_ONCE = (
 
 
 def is_told_already(item: pytest.Item) -> bool:
-    """Whether a run on SQLite tells enough: no test of actions, runs, races or stories, which ask for a database by mark."""
+    """Whether a run on SQLite tells enough: tests of actions, runs, races and stories ask for a database by mark."""
     if item.get_closest_marker("postgres"):
         return False
     place = item.path.relative_to(Path(__file__).parent).as_posix()
