@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -45,17 +45,19 @@ def receive_file(
 ) -> UsageImport:
     """Keep a file for its import, which begins with `run_import`; `content` is the file, or one opened in binary.
 
-    It is copied piece by piece into ``DATA_DIR``, where the workers have to see it.
+    It is copied piece by piece into ``DATA_DIR``, where the workers have to see it. Raises OSError where it
+    cannot be read or copied; nothing is left of it then.
     """
     kept = kept_folder() / f"{uuid4()}.csv"
     part = kept.with_suffix(".part")
-    with part.open("wb") as copy:
-        if isinstance(content, Path):
-            with content.open("rb") as original:
+    with content.open("rb") if isinstance(content, Path) else nullcontext(content) as original:
+        try:
+            with part.open("wb") as copy:
                 shutil.copyfileobj(original, copy, 1 << 20)
-        else:
-            shutil.copyfileobj(content, copy, 1 << 20)
-    part.replace(kept)
+            part.replace(kept)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
     return note_file(name, kept, source=source, actor=actor, at=at)
 
 

@@ -144,6 +144,22 @@ def test_an_upload_is_imported_in_the_name_of_who_sent_it(account: Account, owne
     assert account.audit_entries.get(action="record-usage").user == owner
 
 
+def test_nothing_is_left_of_a_file_that_could_not_be_received(tmp_path: Path) -> None:
+    """USE-1: neither of one that is not there, nor of one that breaks off while it is read."""
+
+    class Broken(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError("connection reset")
+
+    source = UsageImport.Source.UPLOAD
+    before = set(kept_folder().iterdir())
+    for content in (tmp_path / "missing.csv", Broken(b"x")):
+        with pytest.raises(OSError, match=r"reset|missing"):
+            receive_file("calls.csv", content, source=source, actor=TESTS, at=AT)
+    assert set(kept_folder().iterdir()) == before
+    assert not UsageImport.objects.exists()
+
+
 def test_files_of_nobody_are_removed_after_a_day() -> None:
     kept = kept_folder() / "left.part"
     kept.write_text("x")
