@@ -29,6 +29,21 @@ def validate_currency(code: str) -> None:
         raise ValidationError(f"“{code}” is not a currency. Use a code like USD.")
 
 
+def days_of(text: str) -> tuple[int, ...]:
+    """The days in a text like 3, 10, 20. Raises ValueError where it is none."""
+    return tuple(int(part) for part in text.split(",")) if text.strip() else ()
+
+
+def validate_days(text: str) -> None:
+    """Refuse what is no list of days that grow, from 1 to 365."""
+    try:
+        days = days_of(text)
+    except ValueError:
+        days = (0,)
+    if any(not 1 <= day <= 365 for day in days) or list(days) != sorted(set(days)):
+        raise ValidationError("Write days from 1 to 365, the smallest first, as 3, 10, 20.")
+
+
 class Brand(models.Model):
     """Who runs the panel under its own name: look, contacts, invoice numbering, policies."""
 
@@ -70,6 +85,29 @@ class Brand(models.Model):
         blank=True,
         editable=False,
         help_text="The day on which that was decided: nothing goes live for days before it.",
+    )
+    bank_details = models.TextField(
+        blank=True, help_text="Where customers transfer money to. It is shown beside what they owe."
+    )
+    trial_days = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        default=14,
+        validators=[MinValueValidator(1), MaxValueValidator(365)],
+        help_text="How many days a plan can be tried for; empty: there are no trials.",
+    )
+    reminder_days = models.CharField(
+        max_length=60,
+        blank=True,
+        default="3, 10, 20",
+        validators=[validate_days],
+        help_text="Days after an invoice was due on which a reminder is sent, as 3, 10, 20; empty: none is.",
+    )
+    suspend_after_days = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(365)],
+        help_text="Days after an invoice was due from which the account is suspended; empty: never.",
     )
 
     class Meta:
@@ -186,6 +224,15 @@ class Account(models.Model):
     )
     billing_name = models.CharField(max_length=120, blank=True)
     billing_address = models.TextField(blank=True)
+    collects_by_card = models.BooleanField(
+        default=True, help_text="Invoices are collected from the saved card on the day they are due."
+    )
+    suspended_on = models.DateField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Since when the panel can only be looked at, as invoices are overdue.",
+    )
     is_simulation = models.BooleanField(
         default=False,
         editable=False,

@@ -12,5 +12,9 @@ class BillingConfig(AppConfig):
     label = "billing"
 
     def ready(self) -> None:
-        """Let what is due on an account come before its actions (BIL-8)."""
-        import_module("billing.triggers")
+        """Let what is due on an account come before its actions (BIL-8), renewals of plans too, and play plans."""
+        from billing.plans.renewals import renew_due
+        from billing.triggers import register_trigger
+
+        register_trigger(renew_due)
+        import_module("billing.plans.stories")

@@ -1,14 +1,13 @@
-"""What may still happen to an issued invoice: it is paid, made void, or corrected by a credit note (INV-1)."""
+"""What may still happen to an issued invoice that is not paid: it is made void, or corrected (INV-1)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.refusals import Refused
@@ -17,6 +16,7 @@ from billing.engine import Section, minor_unit
 from billing.gather import decimals_of
 from billing.issuing import draw_numbers
 from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState
+from billing.payments.settling import amount_words, credit_toward, open_books, use_credit
 
 RULE = "INV-1"
 
@@ -38,40 +38,20 @@ class Correctable:
     left: Decimal
 
 
-def settle_invoice(invoice: Invoice, *, on: date, reference: str, actor: Actor, at: datetime) -> Invoice:
-    """The invoice has been paid on the account's own day `on`; its open credit notes are used up with it.
-
-    Raises Refused where it is not open, for a day to come, or one before its issue.
-    """
-    with transaction.atomic():
-        locked = _locked(invoice)
-        _check_open(locked, "marked as paid")
-        if on > locked.account.local_date(at):
-            raise Refused("This day is still to come.", rule=RULE, field="on")
-        if on < locked.issued_on:
-            raise Refused(
-                f"The invoice was issued on {locked.issued_on:%B %-d, %Y}; it cannot be paid before that.",
-                rule=RULE,
-                field="on",
-            )
-        _settle(locked, on, reference, actor, at)
-        for note in _open_notes(locked):
-            _settle(note, on, f"Used with {locked.number}", actor, at)
-    return locked
-
-
 def void_invoice(invoice: Invoice, *, reason: str, actor: Actor, at: datetime) -> Invoice:
     """The invoice is no longer owed; it keeps its number. What is on it is not billed again.
 
-    Raises Refused where it is not open, or a credit note corrects it already.
+    Raises Refused where it is not open, a credit note corrects it already, or something has been paid of it.
     """
-    with transaction.atomic():
+    with open_books(invoice.account):
         locked = _locked(invoice)
-        _check_open(locked, "made void")
+        check_open(locked, "made void")
         if _notes(locked).exists():
             raise Refused(
                 "A credit note corrects this invoice already. Credit the rest of it instead.", rule=RULE
             )
+        if locked.settled:
+            raise Refused("Part of this invoice has been paid. Credit it instead.", rule=RULE)
         locked.void(reason)
         locked.save(update_fields=["state", "void_reason"])
         record(
@@ -126,11 +106,11 @@ def credit_invoice(
     """A credit note that takes back amounts of an invoice's lines, by their position; returns it.
 
     Amounts are positive, in whole minor units. The note has a number of the same series, refers to
-    the invoice and leaves it as it is. An open invoice that is credited in full is settled by it.
+    the invoice and leaves it as it is. It pays of the invoice what is open; the rest is the account's credit.
     `seen`: how much had been credited when the person decided; somebody else's note since then
     refuses this one, so a form that is sent twice credits once. Raises Refused.
     """
-    with transaction.atomic():
+    with open_books(invoice.account):
         locked = _locked(invoice)
         can = correctable(locked)
         if seen is not None and seen != can.credited:
@@ -140,7 +120,7 @@ def credit_invoice(
             )
         chosen = _chosen(locked, can, amounts)
         note = _write_note(locked, chosen, reason, at)
-        total = _amount(note.total, note)
+        total = amount_words(note.total, note.currency)
         record(
             locked.account,
             "issue-credit-note",
@@ -150,13 +130,10 @@ def credit_invoice(
             at=at,
             after={"corrects": locked.number, "total": note.total, "reason": reason},
         )
-        if locked.state == InvoiceState.ISSUED and can.left + note.total == 0:
-            on = locked.account.local_date(at)
-            _settle(locked, on, f"Credit note {note.number}", actor, at)
-            for open_note in _open_notes(locked):
-                _settle(open_note, on, f"Used with {locked.number}", actor, at)
-            note = Invoice.objects.get(pk=note.pk)
-    return note
+        if locked.state == InvoiceState.ISSUED:
+            credit_toward(note, locked, actor=actor, at=at)
+        use_credit(locked.account, actor=actor, at=at)
+        return Invoice.objects.get(pk=note.pk)
 
 
 def _locked(invoice: Invoice) -> Invoice:
@@ -170,32 +147,13 @@ def _notes(invoice: Invoice) -> QuerySet[Invoice]:
     return notes.exclude(state=InvoiceState.VOID)
 
 
-def _open_notes(invoice: Invoice) -> list[Invoice]:
-    notes = _notes(invoice).filter(state=InvoiceState.ISSUED)
-    return list(notes.select_for_update(of=("self",)).select_related("account").order_by("pk"))
-
-
-def _check_open(invoice: Invoice, what: str) -> None:
+def check_open(invoice: Invoice, what: str) -> None:
+    """Raise Refused for an invoice of which nothing is open, so that it cannot be `what`: paid, made void."""
     if invoice.state != InvoiceState.ISSUED:
         state = InvoiceState(invoice.state).label.lower()
         raise Refused(
             f"{_title(invoice)} is {state}, so it cannot be {what}. Nothing was changed.", rule=RULE
         )
-
-
-def _settle(invoice: Invoice, on: date, reference: str, actor: Actor, at: datetime) -> None:
-    invoice.settle(on, reference)
-    invoice.save(update_fields=["state", "paid_on", "payment_reference"])
-    record(
-        invoice.account,
-        "settle-invoice",
-        invoice,
-        f"{_title(invoice)} paid on {on:%b %-d, %Y}: {reference}",
-        actor=actor,
-        at=at,
-        before={"state": InvoiceState.ISSUED.value},
-        after={"state": invoice.state, "paid_on": on, "reference": reference},
-    )
 
 
 def _chosen(
@@ -223,7 +181,7 @@ def _chosen(
             )
         if amount > found.left:
             raise Refused(
-                f"Of line {position} at most {_amount(found.left, invoice)} can be credited.",
+                f"Of line {position} at most {amount_words(found.left, invoice.currency)} can be credited.",
                 rule=RULE,
                 field=field,
             )
@@ -233,8 +191,8 @@ def _chosen(
         raise Refused("Say how much of which line is credited.", rule=RULE)
     if total > can.left:
         raise Refused(
-            f"{_amount(total, invoice)} is more than the {_amount(can.left, invoice)} that is left of "
-            f"{invoice.number}: its credits count too.",
+            f"{amount_words(total, invoice.currency)} is more than the "
+            f"{amount_words(can.left, invoice.currency)} that is left of {invoice.number}: its credits count too.",
             rule=RULE,
         )
     return chosen
@@ -302,7 +260,3 @@ def _note_line(note: Invoice, position: int, line: InvoiceLine, amount: Decimal,
 def _title(invoice: Invoice) -> str:
     kind = "Credit note" if invoice.kind == InvoiceKind.CREDIT_NOTE else "Invoice"
     return f"{kind} {invoice.number}"
-
-
-def _amount(amount: Decimal, invoice: Invoice) -> str:
-    return f"{amount.quantize(minor_unit(decimals_of(invoice.currency)))} {invoice.currency}"

@@ -77,6 +77,9 @@ LINE_COLUMNS: Final = {
 }
 
 
+_ISSUED: Final = InvoiceState.ISSUED.value
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What the invoices are narrowed to. Dates are days of issue, both included.
@@ -144,6 +147,8 @@ def _accounts(text: str) -> QuerySet[Account]:
 class CurrencyTotal:
     """What invoices of one currency come to. `invoiced` is what is or was owed: `open` and `paid`.
 
+    What has been paid of an invoice that is still open is among `paid`.
+
     `lines` is the sum of the lines of the same invoices, void ones left out on both sides; None
     where it was not asked for.
     """
@@ -170,23 +175,25 @@ def totals_of(invoices: QuerySet[Invoice], *, with_lines: bool = True) -> list[C
     """The sums of the invoices, a row for each currency; two queries, without the lines one (INV-5)."""
     counted: dict[str, int] = {}
     sums: dict[tuple[str, str], Decimal] = {}
+    settled: dict[str, Decimal] = {}
     rows = (
         invoices.order_by()
         .values("currency", "state")
-        .annotate(invoices=Count("pk"), amount=Sum("total"))
-        .values_list("currency", "state", "invoices", "amount")
+        .annotate(invoices=Count("pk"), amount=Sum("total"), part=Sum("settled"))
+        .values_list("currency", "state", "invoices", "amount", "part")
     )
-    for currency, state, count, amount in rows:
+    for currency, state, count, amount, part in rows:
         counted[currency] = counted.get(currency, 0) + count
         sums[currency, state] = exact(amount)
+        settled[currency] = settled.get(currency, Decimal(0)) + (exact(part) if state == _ISSUED else 0)
     lines = line_sums(invoices) if with_lines else {}
     nothing = Decimal(0)
     return [
         CurrencyTotal(
             currency,
             counted[currency],
-            open=sums.get((currency, InvoiceState.ISSUED.value), nothing),
-            paid=sums.get((currency, InvoiceState.PAID.value), nothing),
+            open=sums.get((currency, _ISSUED), nothing) - settled[currency],
+            paid=sums.get((currency, InvoiceState.PAID.value), nothing) + settled[currency],
             void=sums.get((currency, InvoiceState.VOID.value), nothing),
             lines=lines.get(currency, nothing) if with_lines else None,
         )

@@ -93,9 +93,17 @@ class InvoiceFilter(forms.Form):
         )
 
 
-class PaymentForm(forms.Form):
-    """That an invoice has been paid, when, and what the payment is known by."""
+_AMOUNT = "Enter an amount, like 125.00."
 
+
+class PaymentForm(forms.Form):
+    """A bank transfer: how much came in, when, and what the payment is known by."""
+
+    amount = forms.DecimalField(
+        max_digits=16,
+        decimal_places=4,
+        error_messages={"required": _AMOUNT, "invalid": _AMOUNT},
+    )
     on = forms.DateField(
         label="Paid on",
         widget=forms.DateInput(attrs={"type": "date"}),

@@ -24,7 +24,7 @@ from billing.catalogue import product_terms
 from billing.engine import BillingFault, ProductTerms, draft, next_bdom
 from billing.faults import told_to_staff
 from billing.gather import Gathered, gather, has_usage
-from billing.issuing import Drafted, issue
+from billing.issuing import RUN_TASK, Drafted, issue
 from billing.models import (
     BillingSchedule,
     Charge,
@@ -35,6 +35,7 @@ from billing.models import (
     RunTotal,
 )
 from billing.opening import start_of_day
+from billing.payments.settling import use_credit_of
 from billing.triggers import fire_triggers, move_due
 
 log = logging.getLogger(__name__)
@@ -169,6 +170,8 @@ def _bill(run: InvoiceRun, claimed: list[BillingSchedule], at: datetime) -> Tall
     ids = bulk.reserve_ids(Invoice, len(claimed))
     undrawn: dict[int, Exception] = {}
     issued = issue(run, _drafts(claimed, ids, found, product_terms(), undrawn), at)
+    accounts = [schedule.account for schedule in claimed]
+    use_credit_of(accounts, actor=Actor.for_task(RUN_TASK), at=at)
     faults = _reasons(claimed, undrawn)
     _advance([schedule for schedule in claimed if schedule.account_id not in faults])
     _hold(run, [schedule for schedule in claimed if schedule.account_id in faults], faults, at)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
 from accounts.models import Account, AuditEntry, Brand
+from accounts.trail import Actor, record
 from billing import bulk
 from billing.engine import Draft
 from billing.models import (
@@ -63,6 +64,47 @@ def issue(run: InvoiceRun, drafts: Iterable[Drafted], at: datetime) -> Issued:
     for drafted in with_lines:
         totals[drafted.account.currency] += drafted.draft.total
     return Issued(invoices, lines, totals)
+
+
+def issue_one(
+    account: Account, kind: InvoiceKind, draft: Draft, *, on: date, actor: Actor, at: datetime
+) -> Invoice:
+    """Issue a draft that is no BDOM's on the account's own day `on`, when it is due too.
+
+    Call it in a transaction, under the account's schedule.
+    """
+    ((sequence, number),) = draw_numbers([account.brand_id])
+    invoice = Invoice(
+        account=account,
+        brand=account.brand,
+        kind=kind,
+        issued_on=on,
+        due_on=on,
+        period_start=draft.period[0],
+        period_end=draft.period[1],
+        currency=account.currency,
+        subtotal=draft.subtotal,
+        tax=draft.tax,
+        total=draft.total,
+    )
+    invoice.issue(number, sequence, at)
+    invoice.save()
+    named: dict[str, Product | Meter] = {
+        product.code: product
+        for product in Product.objects.filter(pk__in={line.product for line in draft.lines})
+    }
+    rows = _line_rows([Drafted(invoice.pk, account, draft)], named)
+    InvoiceLine.objects.bulk_create(InvoiceLine(**dict(zip(_LINE_COLUMNS, row, strict=True))) for row in rows)
+    record(
+        account,
+        "issue-invoice",
+        invoice,
+        f"Invoice {number} issued for {on.isoformat()}: {draft.total} {account.currency}",
+        actor=actor,
+        at=at,
+        after={"total": draft.total},
+    )
+    return invoice
 
 
 def draw_numbers(brands: Sequence[int]) -> list[tuple[int, str]]:

@@ -32,6 +32,7 @@ from billing.models import (
     InvoiceLine,
     InvoiceState,
     Meter,
+    Payment,
     Product,
 )
 from billing.preview import KEPT_FOR_SECONDS, Drawn, draw_with_usage, foreseen
@@ -85,25 +86,35 @@ def overdue_on(today: date) -> Q:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What an account owes: issued and not paid, less credit notes. `overdue` is the part that is late."""
+    """What an account owes: open invoices less its credit; below zero, it has credit.
+
+    `overdue` is the part of the open invoices that is late.
+    """
 
     owed: Decimal
     overdue: Decimal
     open_invoices: int
 
+    @property
+    def credit(self) -> Decimal:
+        """What the account has paid beyond what it owes."""
+        return max(Decimal(0), -self.owed)
+
 
 def balance_of(account: Account, today: date) -> Balance:
-    """The account's balance, in its currency. One query; summed here, as SQLite would sum in floats."""
+    """The account's balance, in its currency. Two queries; summed here, as SQLite would sum in floats."""
     rows = Invoice.objects.filter(account=account, state=InvoiceState.ISSUED).values_list(
-        "total", "due_on", "kind"
+        "total", "settled", "due_on", "kind"
     )
     owed, overdue, count = Decimal(0), Decimal(0), 0
-    for total, due_on, kind in rows:
-        owed += total
-        if kind != InvoiceKind.CREDIT_NOTE and total > 0:
+    for total, settled, due_on, kind in rows:
+        left = total - settled
+        owed += left
+        if kind != InvoiceKind.CREDIT_NOTE and left > 0:
             count += 1
-            overdue += total if due_on < today else 0
-    return Balance(owed, overdue, count)
+            overdue += left if due_on < today else 0
+    credit = Payment.objects.filter(account=account, left__gt=0).values_list("left", flat=True)
+    return Balance(owed - sum(credit, Decimal(0)), overdue, count)
 
 
 def invoice_before(account: Account, on: date) -> Invoice | None:

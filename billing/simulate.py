@@ -31,6 +31,7 @@ from billing.models import (
     LicenceMode,
     MeterRate,
     PackageTerms,
+    PlanDiscount,
     PrefixRate,
     Price,
     Product,
@@ -227,6 +228,10 @@ def _set_up(story: Story) -> Player:
         )
         for rate in story.rates.values()
         for prefix, per_unit in rate.prefixes.items()
+    )
+    PlanDiscount.objects.bulk_create(
+        PlanDiscount(brand=brand, months=months, discount=discount, effective_on=story.opened)
+        for months, discount in story.plan_discounts.items()
     )
     actor = Actor.for_command("simulate")
     opened_at = datetime.combine(story.opened, _NOON).astimezone()

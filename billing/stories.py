@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from moneyed import CURRENCIES
 
 from accounts.models import validate_timezone
+from billing.engine.plans import CYCLES
 from billing.licences import MOST_UNITS
 from billing.models import Family, Meter, MeterRate, PackageTerms, Product
 from billing.rating import INTERNATIONAL
@@ -49,14 +50,6 @@ _ACCOUNT = frozenset(
         "timezone",
         "toll_free_upgrade_in_onboarding",
         "auto_activate_after_days",
-    }
-)
-# Events of the format that no part of the panel plays yet.
-_NOT_YET = frozenset(
-    {
-        "register_plan",
-        "change_plan",
-        "unsubscribe_plan",
     }
 )
 
@@ -110,6 +103,7 @@ class Story:
     prices: Mapping[str, Decimal]
     packages: Mapping[str, StoryPackage]
     rates: Mapping[str, StoryRate]
+    plan_discounts: Mapping[int, Decimal]
     events: tuple[Event, ...]
 
 
@@ -315,7 +309,6 @@ def read(data: Any, until: date | None = None) -> Story:
         raise StoryError(f"until: {ends} is before the account was opened on {opened}")
     if ends.year - opened.year > _MOST_YEARS:
         raise StoryError(f"until: {ends} is more than {_MOST_YEARS} years after {opened}")
-    _check_discounts(data)
     currency = _value(account, "account", "currency", _a_currency, "USD")
     return Story(
         name=_value(account, "account", "name", a_name, "Simulated account"),
@@ -328,6 +321,7 @@ def read(data: Any, until: date | None = None) -> Story:
         prices=_package_prices(_table(data, "packages")) | _prices(_table(data, "prices")),
         packages=_packages(_table(data, "packages"), currency),
         rates=_rates(_table(data, "rates"), currency),
+        plan_discounts=_discounts(_table(data, "plan_discounts")),
         events=events,
     )
 
@@ -355,8 +349,6 @@ def _event(number: int, row: Any, opened: date) -> Event:
     do = row.get("do")
     where = f"{where} ({on}, {do})"
     name = do if isinstance(do, str) else ""
-    if name in _NOT_YET:
-        raise StoryError(f"{where}: not supported yet")
     kind = EVENTS.get(name)
     if kind is None:
         raise StoryError(f"{where}: do: there is no such event")
@@ -535,12 +527,32 @@ def _increment(value: Any) -> int:
     return int(value)
 
 
-def _check_discounts(data: Mapping[str, Any]) -> None:
-    """Discounts bear on events that are not played yet; their shape is checked."""
-    for months, discount in _table(data, "plan_discounts").items():
-        if not str(months).isdigit():
-            raise StoryError(f"plan_discounts: “{months}” is not a number of months")
-        _value({"discount": discount}, f"plan_discounts: {months}", "discount", a_price)
+def a_cycle(value: Any) -> int:
+    """How many months a plan's cycle has."""
+    if isinstance(value, bool) or value not in CYCLES:
+        raise ValueError(f"is one of {', '.join(map(str, CYCLES))}")
+    return int(value)
+
+
+def _discounts(table: Mapping[str, Any]) -> dict[int, Decimal]:
+    """What cycles are cheaper by, as shares, by their months."""
+    found = {}
+    for key, value in table.items():
+        where = f"plan_discounts: {key}"
+        months = int(key) if str(key).isascii() and str(key).isdecimal() and len(str(key)) < 4 else 0
+        if months not in CYCLES:
+            raise StoryError(f"{where}: the months of a cycle are {', '.join(map(str, CYCLES))}")
+        found[months] = _value({"discount": value}, where, "discount", _a_share)
+    return found
+
+
+def _a_share(value: Any) -> Decimal:
+    share = a_price(value)
+    if share > 1:
+        raise ValueError('is a share of the total, like "0.15"')
+    if share != round(share, 4):
+        raise ValueError("has at most 4 decimals")
+    return share
 
 
 def _ends_later(on: date, fields: Mapping[str, Any]) -> None:

@@ -22,6 +22,8 @@ from billing.deadlines import warn_of_ends
 from billing.invoicing import CHUNK, bill_due, due, run_again, start_run
 from billing.issuing import RUN_TASK
 from billing.models import InvoiceRun, Meter, RunFailure
+from billing.payments.collecting import reconcile
+from billing.plans.renewals import collect_renewals
 from billing.quotes import expire_quotes
 from billing.rates import rerate_open
 from billing.triggers import begin_due_charges
@@ -67,6 +69,18 @@ def expire() -> None:
     expire_quotes(timezone.now())
 
 
+@shared_task(name="billing.tasks.renew", **_patient)
+def renew() -> None:
+    """Ask saved cards for the renewals of plans whose day it is (PLN-4)."""
+    collect_renewals(timezone.now)
+
+
+@shared_task(name="billing.tasks.reconcile_payments", **_patient)
+def reconcile_payments() -> None:
+    """Find out what became of payments of which nobody has heard (INV-6)."""
+    reconcile(timezone.now)
+
+
 @shared_task(name="billing.tasks.bill", **_patient)
 def bill(run: int) -> None:
     """Work on a run, by its key, until nothing is left of it that another worker does not have."""
@@ -93,6 +107,8 @@ def catch_up(**_: Any) -> None:
     tick.delay()
     warn.delay()
     expire.delay()
+    reconcile_payments.delay()
+    renew.delay()
 
 
 def runs_to_do(at: datetime) -> list[InvoiceRun]:

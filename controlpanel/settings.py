@@ -156,6 +156,14 @@ USAGE_FOLDER: Path = env.path("USAGE_FOLDER", DATA_DIR / "usage" / "incoming")
 
 SIP_SERVER = env.str("SIP_SERVER", "sip.example.com:5061")
 
+# Payments: cards through Stripe where its keys are given; else, while embedded, the built-in test gateway.
+
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
+# Another server that speaks Stripe's API, for tests; empty is Stripe itself.
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", "")
+PAYMENT_GATEWAY = "stripe" if STRIPE_SECRET_KEY else "" if PRODUCTION else "test"
+
 # Tasks
 
 CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = environment.broker(
@@ -178,6 +186,9 @@ CELERY_BEAT_SCHEDULE = {
     "usage-imports": {"task": "telephony.tasks.look_for_usage", "schedule": crontab()},
     # Quotes whose last day is over at their own midnight (ORD-1).
     "quotes": {"task": "billing.tasks.expire", "schedule": crontab(minute="5")},
+    # Renewals that the tick has found; and, soon after, payments whose answer was lost (INV-6).
+    "plan-renewals": {"task": "billing.tasks.renew", "schedule": crontab(minute="*/10")},
+    "payments": {"task": "billing.tasks.reconcile_payments", "schedule": crontab()},
     "subscription-warnings": {"task": "billing.tasks.warn", "schedule": crontab(minute="20")},
     # What is sent at once needs no beat; this is for what failed or was never taken.
     "mail": {"task": "accounts.tasks.send_due_mail", "schedule": crontab(minute="*/3")},

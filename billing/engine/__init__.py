@@ -24,6 +24,7 @@ from billing.engine.facts import (
     ProductTerms,
     Section,
 )
+from billing.engine.plans import PlanTerms, change_line, cycle_after, cycle_line, plan_draft
 from billing.engine.proration import minor_unit, prorate, round_half_up, split
 from billing.engine.usage import (
     Aggregation,
@@ -50,6 +51,7 @@ __all__ = [
     "MissingRate",
     "PackageFacts",
     "Period",
+    "PlanTerms",
     "Pooling",
     "ProductTerms",
     "Section",
@@ -57,11 +59,15 @@ __all__ = [
     "Usage",
     "UsageFacts",
     "bdom_of",
+    "change_line",
     "cut",
+    "cycle_after",
+    "cycle_line",
     "draft",
     "minor_unit",
     "next_bdom",
     "period_containing",
+    "plan_draft",
     "previous_bdom",
     "prorate",
     "round_half_up",

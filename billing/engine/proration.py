@@ -8,7 +8,7 @@ from functools import lru_cache
 
 # More digits than any product of a price, a quantity and a number of days needs, so that the one
 # rounding is the one that is meant.
-_EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
+EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
 
 
 @lru_cache(maxsize=16)
@@ -19,7 +19,7 @@ def minor_unit(decimals: int) -> Decimal:
 
 def round_half_up(amount: Decimal, decimals: int) -> Decimal:
     """The amount in whole minor units, halves away from zero (BIL-4)."""
-    return amount.quantize(minor_unit(decimals), rounding=ROUND_HALF_UP, context=_EXACT)
+    return amount.quantize(minor_unit(decimals), rounding=ROUND_HALF_UP, context=EXACT)
 
 
 @lru_cache(maxsize=65536)
@@ -30,15 +30,15 @@ def prorate(unit_price: Decimal, quantity: int, days: int, of_days: int, decimal
     """
     if not 0 <= days <= of_days:
         raise ValueError(f"{days} of {of_days} days is no part of a period")
-    amount = _EXACT.multiply(unit_price, Decimal(quantity))
+    amount = EXACT.multiply(unit_price, Decimal(quantity))
     if days != of_days:
-        amount = _EXACT.divide(_EXACT.multiply(amount, Decimal(days)), Decimal(of_days))
+        amount = EXACT.divide(EXACT.multiply(amount, Decimal(days)), Decimal(of_days))
     return round_half_up(amount, decimals)
 
 
 def price_units(unit_price: Decimal, units: int, divisor: int, decimals: int) -> Decimal:
     """unit_price × units ÷ divisor, rounded once (USE-3): seconds at a price per minute have a divisor of 60."""
-    amount = _EXACT.divide(_EXACT.multiply(unit_price, Decimal(units)), Decimal(divisor))
+    amount = EXACT.divide(EXACT.multiply(unit_price, Decimal(units)), Decimal(divisor))
     return round_half_up(amount, decimals)
 
 
@@ -53,7 +53,7 @@ def split(total: Decimal, weights: Sequence[Decimal | int], decimals: int) -> li
     if whole <= 0 or min(shares) < 0:
         raise ValueError("weights are not negative, and one at least is above zero")
     unit = minor_unit(decimals)
-    exact = [_EXACT.divide(_EXACT.multiply(total, share), whole) for share in shares]
+    exact = [EXACT.divide(EXACT.multiply(total, share), whole) for share in shares]
     parts = [round_half_up(part, decimals) for part in exact]
     left = int((total - sum(parts, Decimal(0))) / unit)
     step = unit if left > 0 else -unit

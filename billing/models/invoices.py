@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django_fsm import FSMField, transition
 from moneyed import Money
 
@@ -138,6 +138,13 @@ class Invoice(models.Model):
     subtotal = models.DecimalField(max_digits=18, decimal_places=4)
     tax = models.DecimalField(max_digits=18, decimal_places=4)
     total = models.DecimalField(max_digits=18, decimal_places=4)
+    settled = models.DecimalField(
+        max_digits=18,
+        decimal_places=4,
+        default=0,
+        db_default=0,
+        help_text="How much of the total has been paid, or of a credit been used; with the total's sign.",
+    )
     paid_on = models.DateField(null=True, blank=True)
     payment_reference = models.CharField(max_length=80, blank=True)
     void_reason = models.CharField(max_length=300, blank=True)
@@ -156,6 +163,11 @@ class Invoice(models.Model):
             models.UniqueConstraint(fields=("brand", "sequence"), name="one_invoice_a_number"),
             models.CheckConstraint(
                 condition=Q(state="draft") | Q(number__isnull=False), name="issued_has_a_number"
+            ),
+            models.CheckConstraint(
+                condition=Q(total__gte=0, settled__gte=0, settled__lte=F("total"))
+                | Q(total__lt=0, settled__lte=0, settled__gte=F("total")),
+                name="invoice_settled_within_total",
             ),
             models.CheckConstraint(
                 condition=~Q(kind="credit-note") | Q(corrects__isnull=False),
@@ -198,6 +210,11 @@ class Invoice(models.Model):
     def void(self, reason: str) -> None:
         """It is no longer owed."""
         self.void_reason = reason
+
+    @property
+    def open_amount(self) -> Decimal:
+        """What is left to be paid, in the invoice's currency; below zero for a credit that is left to be used."""
+        return self.total - self.settled if self.state == InvoiceState.ISSUED else Decimal(0)
 
     @property
     def total_money(self) -> Money:

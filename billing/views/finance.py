@@ -20,10 +20,11 @@ from accounts.permissions import FINANCE, StaffRequest, staff_page
 from accounts.refusals import Refused
 from accounts.trail import Actor
 from billing import corrections, explain, finance, queries
-from billing.explain import MOST_LINES
+from billing.explain import MOST_LINES, whole
 from billing.finance_forms import CreditForm, InvoiceFilter, PaymentForm, VoidForm
 from billing.gather import decimals_of
-from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState
+from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState, Payment
+from billing.payments.settling import Received, receive_payment
 from billing.views.places import window
 
 if TYPE_CHECKING:
@@ -137,26 +138,28 @@ def invoice(request: StaffRequest, number: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff_page(FINANCE)
 def pay(request: StaffRequest, number: str) -> HttpResponse:
-    """Mark an invoice as paid."""
+    """Record a bank transfer, from the page of an invoice that it is for."""
     found = _found(number)
     today = found.account.local_date(request.at)
-    form = PaymentForm(request.POST or None, initial={"on": today})
+    initial = {"on": today, "amount": whole(found.open_amount, found.currency)}
+    form = PaymentForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
+        received = Received(
+            Payment.Kind.TRANSFER,
+            form.cleaned_data["amount"],
+            form.cleaned_data["on"],
+            form.cleaned_data["reference"],
+        )
         try:
-            corrections.settle_invoice(
-                found,
-                on=form.cleaned_data["on"],
-                reference=form.cleaned_data["reference"],
-                actor=Actor.of(request),
-                at=request.at,
-            )
+            corrections.check_open(found, "paid")
+            receive_payment(found.account, received, actor=Actor.of(request), at=request.at)
         except Refused as refusal:
             show_refusal(form, refusal)
         else:
-            messages.success(request, f"{found} is marked as paid.")
+            messages.success(request, f"The payment is recorded. {found} is {_paid_words(found)}.")
             return _to(found)
     left = corrections.correctable(found)
-    context = {"invoice": found, "form": form, "due": found.total - left.credited, "credited": left.credited}
+    context = {"invoice": found, "form": form, "credited": left.credited}
     return render(request, "finance/pay.html", context)
 
 
@@ -273,6 +276,12 @@ def _to(invoice: Invoice) -> HttpResponse:
 def _can_be_credited(invoice: Invoice, credited: Decimal) -> bool:
     is_issued = invoice.state in (InvoiceState.ISSUED, InvoiceState.PAID)
     return is_issued and invoice.kind != InvoiceKind.CREDIT_NOTE and invoice.total > credited
+
+
+def _paid_words(invoice: Invoice) -> str:
+    """What has become of an invoice: older ones are paid first (INV-6)."""
+    state = Invoice.objects.values_list("state", flat=True).get(pk=invoice.pk)
+    return "paid" if state == InvoiceState.PAID else "still open, as older invoices are paid first"
 
 
 def _matches(line: InvoiceLine, search: str) -> bool:

@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import QuerySet
 
-from billing.corrections import correctable, credit_invoice, settle_invoice, void_invoice
+from billing.corrections import correctable, credit_invoice, void_invoice
 from billing.engine import round_half_up
 from billing.invoicing import bill_due
-from billing.models import Invoice, InvoiceKind, InvoiceState
+from billing.models import Invoice, InvoiceKind, InvoiceState, Payment
+from billing.payments.settling import Received, receive_payment
 from billing.tasks import runs_to_do
 from billing.triggers import begin_due_charges
 from controlpanel.demo import cast
@@ -103,7 +104,8 @@ def payments(stage: Stage) -> Story:
             today = invoice.account.local_date(at)
             if issued_days_ago > plan.stops_paying and (today - invoice.issued_on).days >= plan.pays_after:
                 reference = f"Bank transfer {today:%y%m%d}-{invoice.sequence or 0:04}"
-                settle_invoice(invoice, on=today, reference=reference, actor=actor, at=at)
+                received = Received(Payment.Kind.TRANSFER, invoice.open_amount, today, reference)
+                receive_payment(invoice.account, received, actor=actor, at=at)
 
 
 def failed_service(stage: Stage) -> Story:

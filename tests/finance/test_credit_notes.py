@@ -14,10 +14,11 @@ from hypothesis.extra.django import TestCase
 from accounts.models import Account, AuditEntry
 from accounts.refusals import Refused
 from accounts.trail import Actor
-from billing.corrections import correctable, credit_invoice, settle_invoice, void_invoice
+from billing.corrections import correctable, credit_invoice, void_invoice
 from billing.licences import add_licences, remove_licences
 from billing.models import Invoice, InvoiceLine
 from tests.billing.world import an_account, bill, invoices_of, on, price, product
+from tests.paying import pay
 from tests.properties import examples
 
 PAGE = "/finance/invoices/CP-000001/credit/"
@@ -121,10 +122,13 @@ def test_credited_in_full_an_open_invoice_is_settled(actor: Actor, invoice: Invo
     assert second.state == "paid"
 
 
-def test_a_paid_invoice_leaves_its_note_open(actor: Actor, invoice: Invoice) -> None:
-    settle_invoice(invoice, on=date(2026, 1, 20), reference="x", actor=actor, at=NOW)
+def test_the_note_of_a_paid_invoice_is_credit_for_the_next(actor: Actor, invoice: Invoice) -> None:
+    """INV-6: it goes to what is open, the oldest first."""
+    pay(invoice, on=date(2026, 1, 20), reference="x", actor=actor, at=NOW)
     note = credit_invoice(invoice, {2: Decimal("155.00")}, reason="x", actor=actor, at=NOW)
-    assert note.state == "issued"
+    following = Invoice.objects.get(number="CP-000002")
+    assert (note.state, note.payment_reference) == ("paid", "Used with CP-000002")
+    assert (following.state, following.settled) == ("issued", Decimal("155.00"))
 
 
 def test_no_note_for_a_note_or_for_what_is_void(actor: Actor, invoice: Invoice) -> None:

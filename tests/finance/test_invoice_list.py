@@ -11,10 +11,11 @@ from django.test import Client
 from accounts.models import Account
 from accounts.trail import Actor
 from billing import finance as reading
-from billing.corrections import settle_invoice, void_invoice
+from billing.corrections import void_invoice
 from billing.models import Invoice, InvoiceLine, InvoiceRun
 from tests.billing.world import invoices_of, on
 from tests.finance.conftest import copies
+from tests.paying import pay
 
 PAGE = "/finance/"
 
@@ -66,9 +67,7 @@ def test_filters_by_brand_run_and_payment(
     first = InvoiceRun.objects.order_by("pk")[0]
     assert numbers(finance, run=first.pk) == ["CP-000001"]
     paid = invoices_of(account)[0]
-    settle_invoice(
-        paid, on=paid.issued_on, reference="Transfer 1", actor=actor, at=on(account, "03-02")["at"]
-    )
+    pay(paid, on=paid.issued_on, reference="Transfer 1", actor=actor, at=on(account, "03-02")["at"])
     assert numbers(finance, state="paid") == ["CP-000001"]
     assert numbers(finance, state="issued") == ["CP-000002", "HP-000001"]
 

@@ -12,9 +12,10 @@ from django.test import Client
 from accounts.models import AuditEntry, User
 from accounts.refusals import Refused
 from accounts.trail import Actor
-from billing.corrections import credit_invoice, settle_invoice, void_invoice
+from billing.corrections import credit_invoice, void_invoice
 from billing.models import Invoice, InvoiceLine, InvoiceState
 from tests.finance.conftest import copies
+from tests.paying import pay
 
 PAGE = "/finance/invoices/CP-000001/"
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
@@ -34,7 +35,7 @@ def test_shows_the_document_and_that_its_lines_add_up(finance: Client, invoice: 
     assert response.context["document"]["total"] == 185
     assert response.context["line_sum"] == 185
     text = messages_of(response)
-    assert "Mark as paid" in text
+    assert "Record payment" in text
     assert "Issue credit note" in text
     assert f"/staff/runs/{invoice.run_id}/" in text
 
@@ -82,14 +83,16 @@ def test_support_and_customers_get_404_and_change_nothing(support: Client, invoi
 def test_marking_as_paid_is_kept_with_date_and_reference_and_in_the_trail(
     finance: Client, accountant: User, invoice: Invoice
 ) -> None:
-    response = finance.post(PAGE + "pay/", {"on": "2026-01-20", "reference": "Transfer 77"})
+    response = finance.post(
+        PAGE + "pay/", {"amount": "185.00", "on": "2026-01-20", "reference": "Transfer 77"}
+    )
     assert response.headers["Location"] == PAGE
     paid = again(invoice)
     assert (paid.state, paid.paid_on, paid.payment_reference) == ("paid", date(2026, 1, 20), "Transfer 77")
     entry = AuditEntry.objects.get(action="settle-invoice")
     assert (entry.account, entry.user, entry.address) == (invoice.account, accountant, "203.0.113.9")
     assert entry.after == {"state": "paid", "paid_on": "2026-01-20", "reference": "Transfer 77"}
-    assert "Mark as paid" not in messages_of(finance.get(PAGE))
+    assert "Record payment" not in messages_of(finance.get(PAGE))
 
 
 @pytest.mark.parametrize(
@@ -100,13 +103,15 @@ def test_marking_as_paid_is_kept_with_date_and_reference_and_in_the_trail(
         ({"on": "2026-01-20", "reference": ""}, "Enter what the payment is known by"),
         ({"on": "2026-01-20", "reference": "x" * 81}, "at most 80 characters"),
         ({"on": "2099-01-01", "reference": "x"}, "still to come"),
-        ({"on": "2026-01-14", "reference": "x"}, "cannot be paid before that"),
+        ({"on": "2026-01-20", "reference": "x", "amount": ""}, "Enter an amount"),
+        ({"on": "2026-01-20", "reference": "x", "amount": "-1"}, "above zero"),
+        ({"on": "2026-01-20", "reference": "x", "amount": "0.001"}, "above zero"),
     ],
 )
 def test_a_payment_that_cannot_be_changes_nothing(
     finance: Client, invoice: Invoice, data: dict[str, str], message: str
 ) -> None:
-    response = finance.post(PAGE + "pay/", data)
+    response = finance.post(PAGE + "pay/", {"amount": "185.00", **data})
     assert message in messages_of(response)
     assert again(invoice).state == InvoiceState.ISSUED
     assert not AuditEntry.objects.filter(action="settle-invoice").exists()
@@ -115,7 +120,7 @@ def test_a_payment_that_cannot_be_changes_nothing(
 @pytest.mark.parametrize("action", ["pay/", "void/"])
 def test_what_is_paid_stays_paid(finance: Client, actor: Actor, invoice: Invoice, action: str) -> None:
     """INV-1: a refusal with the rule, in words."""
-    settle_invoice(invoice, on=date(2026, 1, 20), reference="First", actor=actor, at=NOW)
+    pay(invoice, on=date(2026, 1, 20), reference="First", actor=actor, at=NOW)
     data = {"on": "2026-01-21", "reference": "Again", "reason": "Oops", "confirm_name": invoice.number}
     response = finance.post(PAGE + action, data)
     assert "Invoice CP-000001 is paid" in messages_of(response)
@@ -125,7 +130,7 @@ def test_what_is_paid_stays_paid(finance: Client, actor: Actor, invoice: Invoice
 def test_a_payment_uses_up_the_open_credit_notes_of_the_invoice(actor: Actor, invoice: Invoice) -> None:
     """The customer paid what was left; nothing of either stays open."""
     note = credit_invoice(invoice, {2: Decimal("55.00")}, reason="Goodwill", actor=actor, at=NOW)
-    settle_invoice(invoice, on=date(2026, 1, 20), reference="130 by transfer", actor=actor, at=NOW)
+    pay(invoice, on=date(2026, 1, 20), reference="130 by transfer", actor=actor, at=NOW)
     assert (again(note).state, again(note).payment_reference) == ("paid", "Used with CP-000001")
     assert Invoice.objects.filter(state="issued").count() == 1  # that of February
 
