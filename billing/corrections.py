@@ -16,7 +16,7 @@ from billing.engine import Section, minor_unit
 from billing.gather import decimals_of
 from billing.issuing import draw_numbers
 from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState
-from billing.payments.settling import amount_words, credit_toward, open_books, use_credit
+from billing.payments.settling import amount_words, credit_toward, open_books, take_credit_back, use_credit
 
 RULE = "INV-1"
 
@@ -50,7 +50,9 @@ def void_invoice(invoice: Invoice, *, reason: str, actor: Actor, at: datetime) -
             raise Refused(
                 "A credit note corrects this invoice already. Credit the rest of it instead.", rule=RULE
             )
-        if locked.settled:
+        if locked.settled and locked.kind == InvoiceKind.CREDIT_NOTE:
+            take_credit_back(locked)
+        elif locked.settled:
             raise Refused("Part of this invoice has been paid. Credit it instead.", rule=RULE)
         locked.void(reason)
         locked.save(update_fields=["state", "void_reason"])

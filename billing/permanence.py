@@ -45,6 +45,9 @@ FOR_GOOD: Final = (
 ONCE: Final = ("state", "paid_on", "payment_reference", "void_reason")
 """Columns that move together, once: from issued to paid, or to void."""
 
+MOVES: Final = ("settled",)
+"""The column that moves while an invoice is open: how much of it is paid. A check holds it to the total at the end."""
+
 
 def _differs(columns: tuple[str, ...], comparison: str) -> str:
     return " OR ".join(f"OLD.{column} {comparison} NEW.{column}" for column in columns)

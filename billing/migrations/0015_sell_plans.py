@@ -1,6 +1,6 @@
 """Sells plans; counts what was paid before parts could be as paid in full; and guards issued invoices again."""
 
-from django.db import migrations
+from django.db import migrations, models
 from django.db.models import F
 
 from billing import permanence
@@ -27,5 +27,12 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunPython(sell, withdraw),
         migrations.RunPython(settle, migrations.RunPython.noop),
+        migrations.AddConstraint(
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state", "paid"), _negated=True) | models.Q(("settled", F("total"))),
+                name="paid_is_settled",
+            ),
+        ),
         migrations.RunPython(permanence.guard, permanence.release),
     ]

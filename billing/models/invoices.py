@@ -170,6 +170,9 @@ class Invoice(models.Model):
                 name="invoice_settled_within_total",
             ),
             models.CheckConstraint(
+                condition=~Q(state="paid") | Q(settled=F("total")), name="paid_is_settled"
+            ),
+            models.CheckConstraint(
                 condition=~Q(kind="credit-note") | Q(corrects__isnull=False),
                 name="credit_note_corrects_an_invoice",
             ),

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Final
 
 from django.db import transaction
+from django.db.models import F
 
 from accounts.models import Account
 from accounts.refusals import Refused
@@ -148,7 +149,7 @@ def use_credit(account: Account, *, actor: Actor, at: datetime) -> None:
         .order_by("issued_on", "id")
     )
     sources += [_Source(None, invoice) for invoice in issued if invoice.open_amount < 0]
-    _settle(sources, [invoice for invoice in issued if invoice.open_amount >= 0], actor, at)
+    _settle(sources, [invoice for invoice in issued if invoice.total >= 0], actor, at)
 
 
 def use_credit_of(accounts: Sequence[Account], *, actor: Actor, at: datetime) -> None:
@@ -173,6 +174,23 @@ def use_credit_of(accounts: Sequence[Account], *, actor: Actor, at: datetime) ->
 def credit_toward(note: Invoice, invoice: Invoice, *, actor: Actor, at: datetime) -> None:
     """A credit note goes to the invoice that it corrects, as far as that is open. Call it under `open_books`."""
     _settle([_Source(None, note)], [invoice], actor, at)
+
+
+def take_credit_back(note: Invoice) -> None:
+    """Have a credit note not be used any more, as it is to be void. Call it under `open_books`.
+
+    Raises Refused where an invoice has been paid with it, which stands (INV-1).
+    """
+    uses = list(note.used_for.select_related("invoice").order_by("pk"))
+    paid = next((use.invoice for use in uses if use.invoice.state == InvoiceState.PAID), None)
+    if paid is not None:
+        raise Refused(f"{paid.number} has been paid with this credit note, so it stands.", rule="INV-1")
+    for use in uses:
+        use.invoice.settled -= use.amount
+        use.invoice.save(update_fields=["settled"])
+        use.delete()
+    note.settled = note.total * 0
+    note.save(update_fields=["settled"])
 
 
 def check_amount(amount: Decimal, currency: str) -> None:
@@ -204,7 +222,6 @@ def _settle(sources: Iterable[_Source], invoices: Iterable[Invoice], actor: Acto
             used = source.words
             _cover(invoice, source, min(source.left, invoice.open_amount), at)
             if source.left == 0:
-                _use_up(source, invoice, actor, at)
                 source = next(waiting, None)
         if invoice.state == InvoiceState.ISSUED and invoice.open_amount == 0:
             _close(invoice, used, actor, at)
@@ -226,13 +243,6 @@ def _cover(invoice: Invoice, source: _Source, amount: Decimal, at: datetime) -> 
         source.credit.save(update_fields=["settled"])
 
 
-def _use_up(source: _Source, invoice: Invoice, actor: Actor, at: datetime) -> None:
-    """A credit that has been used is closed; a payment has nothing to be closed."""
-    if source.credit is not None and source.credit.pk != invoice.pk:
-        # Its open amount is gone, so what it says is about the last invoice that it went to.
-        _close(source.credit, f"Used with {invoice.number}", actor, at)
-
-
 def _day_of(invoice: Invoice, source: _Source, at: datetime) -> date:
     """The account's own day on which a source covers an invoice: no day before there were both."""
     known = source.payment.on if source.payment is not None else invoice.account.local_date(at)
@@ -240,7 +250,15 @@ def _day_of(invoice: Invoice, source: _Source, at: datetime) -> date:
 
 
 def _close(invoice: Invoice, reference: str, actor: Actor, at: datetime) -> None:
-    """Nothing of it is open any more: it is paid, or a credit is used."""
+    """Nothing of it is open any more: it is paid, and the credits that went into it to the last are used."""
+    _close_one(invoice, reference, actor, at)
+    used = Invoice.objects.filter(used_for__invoice=invoice, state=InvoiceState.ISSUED, settled=F("total"))
+    for credit in used.select_related("account").distinct().order_by("pk"):
+        if not credit.used_for.filter(invoice__state=InvoiceState.ISSUED).exists():
+            _close_one(credit, f"Used with {invoice.number}", actor, at)
+
+
+def _close_one(invoice: Invoice, reference: str, actor: Actor, at: datetime) -> None:
     days = Settlement.objects.filter(invoice=invoice).values_list("on", flat=True)
     on = max(days, default=invoice.account.local_date(at))
     invoice.settle(on, reference[:80])

@@ -54,7 +54,9 @@ def test_a_note_has_the_next_number_negative_amounts_and_refers_to_the_invoice(
         (Decimal("-50.50"), 2, "4010", "credit"),
     ]
     assert lines[0].why == "CP-000001, line 1: Late delivery"
-    assert list(Invoice.objects.filter(pk=invoice.pk).values()) == before
+    assert list(Invoice.objects.filter(pk=invoice.pk).values()) == [
+        {**before[0], "settled": Decimal("80.50")}
+    ]
     entry = AuditEntry.objects.get(action="issue-credit-note")
     assert entry.summary == "Credit note CP-000003 of -80.50 USD issued for CP-000001: Late delivery"
 
@@ -92,6 +94,7 @@ def test_a_void_note_gives_its_amount_back(actor: Actor, invoice: Invoice) -> No
     note = credit_invoice(invoice, {1: Decimal("30.00")}, reason="x", actor=actor, at=NOW)
     void_invoice(note, reason="Wrong invoice", actor=actor, at=NOW)
     assert correctable(invoice).credited == 0
+    assert Invoice.objects.get(pk=invoice.pk).settled == 0
     credit_invoice(invoice, {1: Decimal("30.00")}, reason="x", actor=actor, at=NOW)
 
 
@@ -128,7 +131,9 @@ def test_the_note_of_a_paid_invoice_is_credit_for_the_next(actor: Actor, invoice
     note = credit_invoice(invoice, {2: Decimal("155.00")}, reason="x", actor=actor, at=NOW)
     following = Invoice.objects.get(number="CP-000002")
     assert (note.state, note.payment_reference) == ("paid", "Used with CP-000002")
-    assert (following.state, following.settled) == ("issued", Decimal("155.00"))
+    assert (following.state, following.settled) == ("paid", following.total)
+    with pytest.raises(Refused, match="is paid, so it cannot be made void"):
+        void_invoice(note, reason="x", actor=actor, at=NOW)
 
 
 def test_no_note_for_a_note_or_for_what_is_void(actor: Actor, invoice: Invoice) -> None:

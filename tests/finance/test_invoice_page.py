@@ -121,7 +121,13 @@ def test_a_payment_that_cannot_be_changes_nothing(
 def test_what_is_paid_stays_paid(finance: Client, actor: Actor, invoice: Invoice, action: str) -> None:
     """INV-1: a refusal with the rule, in words."""
     pay(invoice, on=date(2026, 1, 20), reference="First", actor=actor, at=NOW)
-    data = {"on": "2026-01-21", "reference": "Again", "reason": "Oops", "confirm_name": invoice.number}
+    data = {
+        "amount": "1.00",
+        "on": "2026-01-21",
+        "reference": "Again",
+        "reason": "Oops",
+        "confirm_name": invoice.number,
+    }
     response = finance.post(PAGE + action, data)
     assert "Invoice CP-000001 is paid" in messages_of(response)
     assert (again(invoice).state, again(invoice).payment_reference) == ("paid", "First")
@@ -170,9 +176,9 @@ def test_what_a_credit_note_corrects_is_not_made_void(actor: Actor, invoice: Inv
 def test_a_day_is_the_account_s_own(finance: Client, invoice: Invoice) -> None:
     """Late in the evening in New York it is tomorrow in UTC already; the account's today is no day to come."""
     with time_machine.travel(datetime(2026, 3, 3, 3, tzinfo=UTC), tick=False):
-        tomorrow = finance.post(PAGE + "pay/", {"on": "2026-03-03", "reference": "x"})
+        tomorrow = finance.post(PAGE + "pay/", {"amount": "185.00", "on": "2026-03-03", "reference": "x"})
         assert "still to come" in messages_of(tomorrow)
-        today = finance.post(PAGE + "pay/", {"on": "2026-03-02", "reference": "x"})
+        today = finance.post(PAGE + "pay/", {"amount": "185.00", "on": "2026-03-02", "reference": "x"})
     assert today.status_code == 302
     assert again(invoice).paid_on == date(2026, 3, 2)
     assert again(invoice).paid_on == NOW.date() + timedelta(0)

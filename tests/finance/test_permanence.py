@@ -44,7 +44,7 @@ def refused(change: Callable[[], object]) -> None:
 def test_every_column_that_stands_is_known() -> None:
     """A new column of the invoice is one thing or the other: this fails until somebody says which."""
     columns = {field.column for field in Invoice._meta.concrete_fields}
-    assert columns == {*permanence.FOR_GOOD, *permanence.ONCE}
+    assert columns == {*permanence.FOR_GOOD, *permanence.ONCE, *permanence.MOVES}
     assert set(OTHER) == {*permanence.FOR_GOOD} - {"id"}
 
 
@@ -56,7 +56,8 @@ def test_no_column_of_an_issued_invoice_changes(invoice: Invoice, column: str) -
 @pytest.mark.parametrize("state", ["paid", "void"])
 def test_issued_becomes_paid_or_void_once(invoice: Invoice, state: str) -> None:
     rows = Invoice.objects.filter(pk=invoice.pk)
-    assert rows.update(state=state, payment_reference="x") == 1
+    paid = {"settled": F("total")} if state == "paid" else {}
+    assert rows.update(state=state, payment_reference="x", **paid) == 1
     for back in ("issued", "draft", "void" if state == "paid" else "paid"):
         refused(partial(rows.update, state=back))
     refused(lambda: rows.update(payment_reference="y"))
@@ -82,7 +83,7 @@ def test_no_line_changes(invoice: Invoice, column: str) -> None:
 
 
 def test_lines_stay_when_the_invoice_is_paid(invoice: Invoice) -> None:
-    Invoice.objects.filter(pk=invoice.pk).update(state="paid")
+    Invoice.objects.filter(pk=invoice.pk).update(state="paid", settled=F("total"))
     refused(lambda: InvoiceLine.objects.filter(invoice=invoice).update(why="Because"))
 
 
