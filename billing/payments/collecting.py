@@ -204,7 +204,8 @@ def _confirmed(found: Collection, gateway: Gateway) -> Outcome:
             found.gateway_id,
             key=f"{found.key}-confirm",
             off_session=found.off_session,
-            return_url=panel_url(collection_url(found)),
+            # Where nobody is, nobody comes back.
+            return_url="" if found.off_session else panel_url(collection_url(found)),
         )
     except GatewayRefused as refusal:
         # What has been confirmed before, and what cannot be at all, are told by where the intent stands.

@@ -9,9 +9,9 @@ from accounts.models import Account
 from accounts.refusals import Refused
 from accounts.trail import Actor, record
 from billing.catalogue import sale_price
+from billing.charges import open_ledger
 from billing.licences import check_quantity
 from billing.models import Family, Plan, PlanOrderKind, PlanState, Product
-from billing.payments.settling import open_books
 from billing.plans.deals import DealKind, deal_of, discounts_on, open_order, plan_of
 from billing.plans.orders import cancel_order, set_next_terms
 
@@ -25,9 +25,9 @@ def schedule_change(
 
     What is there already changes nothing. Raises Refused where the choice has to be paid for now.
     """
-    with open_books(account):
+    with open_ledger(account, actor=actor, at=at) as ledger:
         plan = _locked(account)
-        deal = deal_of(account, product, quantity, months, plan=plan, on=account.local_date(at))
+        deal = deal_of(account, product, quantity, months, plan=plan, on=ledger.on)
         if deal.kind is DealKind.NOTHING:
             return plan
         if deal.kind is not DealKind.AT_RENEWAL:
@@ -59,8 +59,8 @@ def start_trial(account: Account, product: Product, quantity: int, *, actor: Act
         raise Refused("Plans cannot be tried here. Register one.", rule="PLN-2")
     if product.family != Family.PLAN or not product.is_on_sale:
         raise Refused(f"{product.name} is not a package that can be tried.", rule="PLN-1", field="package")
-    today = account.local_date(at)
-    with open_books(account):
+    with open_ledger(account, actor=actor, at=at) as ledger:
+        today = ledger.on
         if plan_of(account) is not None:
             raise Refused("A plan can be tried once, before the first is registered.", rule="PLN-2")
         plan = Plan(
@@ -91,8 +91,8 @@ def unsubscribe(account: Account, *, actor: Actor, at: datetime) -> Plan:
     A renewal that waits for its payment is not paid any more: the plan ends now. Asked again it changes
     nothing. Raises Refused where there is no plan, or its payment is on its way.
     """
-    today = account.local_date(at)
-    with open_books(account):
+    with open_ledger(account, actor=actor, at=at) as ledger:
+        today = ledger.on
         plan = _locked(account)
         if plan.unsubscribed_on is not None:
             return plan
@@ -118,7 +118,7 @@ def unsubscribe(account: Account, *, actor: Actor, at: datetime) -> Plan:
 
 def keep(account: Account, *, actor: Actor, at: datetime) -> Plan:
     """Take an unsubscription back while the plan lasts: it renews again. Raises Refused where it is over."""
-    with open_books(account):
+    with open_ledger(account, actor=actor, at=at):
         plan = _locked(account)
         if plan.unsubscribed_on is None:
             return plan

@@ -13,6 +13,7 @@ from typing import Final
 from accounts.models import Account
 from accounts.refusals import Refused
 from accounts.trail import Actor, record
+from billing.charges import open_ledger
 from billing.engine import Draft, Line, PlanTerms, Section, cycle_after, plan_draft
 from billing.issuing import issue_one
 from billing.models import (
@@ -57,8 +58,8 @@ def place_order(
     There is one such order at a time: a new choice replaces the one before, and the same choice on the same
     day is the same order. Raises Refused where the choice costs nothing now, or a payment is on its way.
     """
-    today = account.local_date(at)
-    with open_books(account):
+    with open_ledger(account, actor=actor, at=at) as ledger:
+        today = ledger.on
         deal = deal_of(account, product, quantity, months, plan=plan_of(account), on=today)
         if deal.line is None:
             raise Refused("This change costs nothing now, so there is nothing to pay.", rule="PLN-4")

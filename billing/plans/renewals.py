@@ -127,17 +127,28 @@ def collect_renewals(clock: Callable[[], datetime]) -> int:
 
     Call it outside of a transaction. One that is declined is tried again on its days.
     """
-    at = clock()
+    asked: set[int] = set()
+    while waiting := [order for order in _to_be_tried(clock()) if order.pk not in asked]:
+        for order in waiting:
+            asked.add(order.pk)
+            _collect(order, clock)
+            # What was missed comes one cycle after the other (BIL-8).
+            at = clock()
+            renew_due(at, until={order.account_id: order.account.local_date(at)})
+    return len(asked)
+
+
+def _to_be_tried(at: datetime) -> list[PlanOrder]:
+    """The renewals that are to be tried by now, in each account's own time zone."""
     latest = (at.astimezone(UTC) + timedelta(hours=14)).date()
     waiting = PlanOrder.objects.filter(
         state=PlanOrderState.OPEN, kind=PlanOrderKind.RENEWAL, next_try_on__lte=latest
     ).select_related("account__brand", "product")
-    asked = 0
-    for order in waiting.order_by("id"):
-        if order.next_try_on is not None and order.next_try_on <= order.account.local_date(at):
-            asked += 1
-            _collect(order, clock)
-    return asked
+    return [
+        order
+        for order in waiting.order_by("id")
+        if order.next_try_on is not None and order.next_try_on <= order.account.local_date(at)
+    ]
 
 
 def _collect(order: PlanOrder, clock: Callable[[], datetime]) -> None:

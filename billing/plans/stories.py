@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from billing.charges import open_ledger
 from billing.models import Family, Payment, Product
 from billing.payments.settling import Received
 from billing.plans import changes
-from billing.plans.deals import DealKind, deal_of, plan_of
+from billing.plans.deals import DealKind, deal_of
 from billing.plans.orders import pay_order, place_order
 from billing.simulate import Player
 from billing.stories import a_cycle, a_quantity, event
@@ -24,8 +25,9 @@ def a_plan(value: Any) -> str:
 
 @event("register_plan", {"plan": a_plan, "quantity": a_quantity, "months": a_cycle})
 def _register_plan(player: Player, plan: str, quantity: int, months: int) -> None:
-    changes.check_none(player.account)
-    _pay(player, player.product(plan), quantity, months)
+    with open_ledger(player.account, **player.by):
+        changes.check_none(player.account)
+        _pay(player, player.product(plan), quantity, months)
 
 
 def _says_what(on: date, fields: Mapping[str, Any]) -> None:
@@ -37,15 +39,16 @@ def _says_what(on: date, fields: Mapping[str, Any]) -> None:
     "change_plan", {"plan": a_plan, "quantity": a_quantity}, optional=("plan", "quantity"), check=_says_what
 )
 def _change_plan(player: Player, plan: str = "", quantity: int = 0) -> None:
-    found = changes.check_active(player.account)
-    product = player.product(plan) if plan else found.product
-    chosen = (product, quantity or found.quantity, None)
-    today = player.account.local_date(player.at)
-    deal = deal_of(player.account, *chosen, plan=plan_of(player.account), on=today)
-    if deal.kind is DealKind.INCREASE:
-        _pay(player, *chosen)
-    else:
-        changes.schedule_change(player.account, *chosen, **player.by)
+    # What is due on the plan comes first (BIL-8).
+    with open_ledger(player.account, **player.by) as ledger:
+        found = changes.check_active(player.account)
+        product = player.product(plan) if plan else found.product
+        chosen = (product, quantity or found.quantity, None)
+        deal = deal_of(player.account, *chosen, plan=found, on=ledger.on)
+        if deal.kind is DealKind.INCREASE:
+            _pay(player, *chosen)
+        else:
+            changes.schedule_change(player.account, *chosen, **player.by)
 
 
 @event("unsubscribe_plan", {})
