@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -16,7 +16,18 @@ from typing import Final, NamedTuple, TypeVar
 from zlib import crc32
 
 from django.core.cache import cache
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
 
 from accounts.models import Account
 from billing.engine import (
@@ -41,7 +52,7 @@ from billing.engine.figures import (
     projected,
     used_of,
 )
-from billing.engine.usage import Part, parts_of
+from billing.engine.usage import Part, parts_of, primary_on
 from billing.gather import terms_of
 from billing.gather_usage import meter_terms, packages_of, usage_of_period
 from billing.models import (
@@ -290,8 +301,9 @@ def package_standing(account: Account, today: date) -> PackageStanding:
 class Share(NamedTuple):
     """What one number, person, subscription or day used of a meter in a period.
 
-    `key` tells it from others; `cost` is what its records cost at their own rates, None where something is
-    included in the meter, so that no record has a cost of its own (or nobody has set a rate).
+    `key` tells it from others; `cost` is what those of its records cost that have a cost of their own, None
+    where none has (or nobody has set a rate). `whole` is what a package or a pool may cover, so that it is
+    priced as a whole.
     """
 
     key: str
@@ -300,6 +312,7 @@ class Share(NamedTuple):
     used: int
     cost: Decimal | None
     late: int
+    whole: int
 
 
 def shares_by_day(period: Period, usage: Usage) -> list[Share]:
@@ -308,9 +321,22 @@ def shares_by_day(period: Period, usage: Usage) -> list[Share]:
 
 
 def shares_by_subscription(period: Period, usage: Usage) -> list[Share]:
-    """What each subscription used of each meter; keys are names, "" for usage that names none (SUB-5)."""
+    """What each subscription used of each meter; keys are names, "" for calls, which name none (SUB-5).
+
+    All messages are the primary's, and so is what names no subscription of what is committed to: those of
+    the period's last day, who pays for what is above (SUB-6).
+    """
     names = {subscription.id: subscription.name for subscription in usage.subscriptions}
-    return _shares(usage, period, lambda fact: names.get(fact.subscription or 0, ""))
+    primary = primary_on(usage.subscriptions, period.end - _DAY)
+
+    def key(fact: UsageFacts) -> str:
+        pooling = usage.meters[fact.meter].pooling
+        is_shared = fact.subscription is None and pooling not in (Pooling.NONE, Pooling.PACKAGE)
+        if primary is not None and (is_shared or pooling == Pooling.PRIMARY):
+            return primary.name
+        return names.get(fact.subscription or 0, "")
+
+    return _shares(usage, period, key)
 
 
 def shares_by_meter(period: Period, usage: Usage) -> list[Share]:
@@ -319,14 +345,14 @@ def shares_by_meter(period: Period, usage: Usage) -> list[Share]:
 
 
 def shares_by_number(account: Account, period: Period, standing: Standing, meters: Meters) -> list[Share]:
-    """What each of the account's numbers used of each kind of calls; keys are E.164. One query, or none."""
+    """What each of the account's numbers used of each kind of calls; keys are E.164. Three queries at most."""
     return _call_shares(account, period, standing, meters, "number")
 
 
 def shares_by_holder(account: Account, period: Period, standing: Standing, meters: Meters) -> list[Share]:
     """What each end user and service used of each kind of calls: who held the number at the time of each.
 
-    Keys are their names, "" for a number that nobody held. One query, or none.
+    Keys are their names, "" for a number that nobody held. Three queries at most.
     """
     return _call_shares(account, period, standing, meters, "holder")
 
@@ -334,7 +360,7 @@ def shares_by_holder(account: Account, period: Period, standing: Standing, meter
 def _call_shares(
     account: Account, period: Period, standing: Standing, meters: Meters, field: str
 ) -> list[Share]:
-    key = _key(f"usage-{field}", account, period, standing, repr(meters.terms))
+    key = _key(f"calls-{field}", account, period, standing, repr(meters.terms))
     kept: list[Share] | None = cache.get(key)
     if kept is not None:
         return kept
@@ -344,7 +370,8 @@ def _call_shares(
             account=account, occurred_on__gte=period.start, occurred_on__lt=period.end, meter__in=calls
         )
         .order_by()
-        .values_list(field, "meter", "unit_price")
+        .annotate(per_use=_per_use(parts_in(account, period)))
+        .values_list(field, "meter", "unit_price", "per_use")
         .annotate(
             records=Count("id"),
             total=Sum("units"),
@@ -352,65 +379,83 @@ def _call_shares(
         )
     )
     found: dict[tuple[str, str], list[_Priced]] = defaultdict(list)
-    for of, meter, price, records, units, late in rows:
-        found[of, meter].append(_Priced(price, units, records, late))
+    for of, meter, price, per_use, records, units, late in rows:
+        terms = meters.terms[meter]
+        has_own = has_own_price(terms) or (per_use and terms.pooling == Pooling.PACKAGE)
+        found[of, meter].append(_Priced(price if has_own else None, units, records, late, has_own))
     shares = [
-        Share(
-            of,
-            meter,
-            sum(part.records for part in parts),
-            sum(part.units for part in parts),
-            _own_cost(meters.terms[meter], parts),
-            sum(part.late for part in parts),
-        )
+        _share(of, meters.terms[meter], parts, sum(part.units for part in parts))
         for (of, meter), parts in found.items()
     ]
     cache.set(key, shares, KEPT_FOR_SECONDS)
     return shares
 
 
+def _per_use(parts: Sequence[Part]) -> Case:
+    """Whether a record lies on a day on which no package holds (USE-4)."""
+    days = [
+        Q(occurred_on__gte=part.starts_on, occurred_on__lt=part.ends_on)
+        for part in parts
+        if part.package is None
+    ]
+    return Case(
+        *(When(spell, then=Value(True)) for spell in days),
+        default=Value(False),
+        output_field=BooleanField(),
+    )
+
+
 class _Priced(NamedTuple):
-    """What was used at one rate."""
+    """What was used at one rate; `has_own` says whether each record costs that, and not all of them as a whole."""
 
     unit_price: Decimal | None
     units: int
     records: int
     late: int
+    has_own: bool
 
 
-def _own_cost(meter: MeterTerms, parts: Iterable[_Priced]) -> Decimal | None:
-    if not has_own_price(meter):
-        return None
+def _share(key: str, meter: MeterTerms, parts: Sequence[_Priced], used: int) -> Share:
+    """A share of parts; `used` is what they come to as the meter counts it."""
+    return Share(
+        key,
+        meter.code,
+        sum(part.records for part in parts),
+        used,
+        _own_cost(meter, [part for part in parts if part.has_own]),
+        sum(part.late for part in parts),
+        sum(part.units for part in parts if not part.has_own),
+    )
+
+
+def _own_cost(meter: MeterTerms, parts: Sequence[_Priced]) -> Decimal | None:
     total = Decimal(0)
     for part in parts:
         if part.unit_price is None:
             return None
         total += price_of_units(meter, part.units, part.unit_price)
-    return total
+    return total if parts else None
 
 
 def _shares(usage: Usage, period: Period, key: Callable[[UsageFacts], str]) -> list[Share]:
     found: dict[tuple[str, str], list[UsageFacts]] = defaultdict(list)
     for fact in usage.facts:
         found[key(fact), fact.meter].append(fact)
+    parts = parts_of(period, usage.packages)
     shares = []
     for (of, code), facts in found.items():
         meter = usage.meters[code]
-        late = [fact.records if fact.recorded_on >= period.end else 0 for fact in facts]
-        parts = [
-            _Priced(fact.unit_price, fact.units, fact.records, of_late)
-            for fact, of_late in zip(facts, late, strict=True)
-        ]
-        shares.append(
-            Share(
-                of,
-                code,
-                sum(part.records for part in parts),
-                used_of(meter, facts, is_named=usage.is_named),
-                _own_cost(meter, parts),
-                sum(late),
+        priced = [
+            _Priced(
+                fact.unit_price,
+                fact.units,
+                fact.records,
+                fact.records if fact.recorded_on >= period.end else 0,
+                has_own_price(meter) or is_pay_per_use(meter, fact.on, parts),
             )
-        )
+            for fact in facts
+        ]
+        shares.append(_share(of, meter, priced, used_of(meter, facts, is_named=usage.is_named)))
     return sorted(shares, key=lambda share: (share.key, usage.meters[share.meter].rank))
 
 

@@ -21,6 +21,7 @@ from billing import explain, usage_queries, usage_words
 from billing.engine import Period, Pooling
 from billing.engine.figures import divisor_of
 from billing.engine.usage import quantity_of
+from billing.overage import NO_SUBSCRIPTION
 from billing.usage_forms import RecordFilter, ShareFilter
 from billing.usage_queries import Meters, Share, Standing
 from billing.views.places import place
@@ -43,7 +44,7 @@ BY: Final = {
 }
 # Where calls of all kinds stand together in one row, unless a meter is asked for.
 CALLS_BY: Final = frozenset({"number", "holder"})
-NOBODY: Final = {"holder": "Nobody: the number was parked", "subscription": "Named no subscription"}
+NOBODY: Final = {"holder": "Nobody: the number was parked", "subscription": NO_SUBSCRIPTION}
 SHARE_ORDERS: Final = {
     "key": ("key", "id"),
     "records": ("records", "id"),
@@ -278,7 +279,7 @@ def _row(
     terms, names = looked.meters.terms[first.meter], looked.meters.names[first.meter]
     used = sum(share.used for share in shares)
     costs = [share.cost for share in shares if share.cost is not None]
-    pooled = sum(share.used for share in shares if share.cost is None)
+    pooled = sum(share.whole for share in shares)
     is_one = by not in CALLS_BY
     return ShareRow(
         id=f"{key}:{first.meter if is_one else ''}",

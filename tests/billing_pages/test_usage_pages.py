@@ -274,11 +274,50 @@ class TestShares:
             row.key for row in owner_client.get(f"{PAGE}by/number/", query).context["page"].rows
         ] == expected
 
-    def test_a_cost_stands_where_a_record_has_one(self, owner_client: Client) -> None:
-        """USE-4: what a package may include is priced as a whole."""
-        local, toll_free = owner_client.get(f"{PAGE}by/number/", {"sort": "key"}).context["page"].rows
-        assert (local.cost, local.pooled) == (Decimal("0.55"), "")
-        assert (toll_free.cost, toll_free.pooled) == (None, "2 min")
+    @pytest.mark.parametrize(
+        ("package_from", "expected"),
+        [
+            (None, (Decimal("0.06"), "")),
+            (date(2026, 2, 16), (Decimal("0.03"), "1 min")),
+            (date(2026, 2, 15), (None, "2 min")),
+        ],
+    )
+    def test_a_cost_stands_where_a_record_has_one(
+        self,
+        package_from: date | None,
+        expected: tuple[Decimal | None, str],
+        story: Story,
+        owner_client: Client,
+    ) -> None:
+        """USE-4: what a package includes is priced as a whole; without one each call has its own price."""
+        if package_from is not None:
+            then = datetime.combine(package_from, time(12), tzinfo=story.account.zone)
+            set_package(story.account, "toll-free-500", actor=TESTS, at=then)
+        for by in ("number", "holder"):
+            shown = owner_client.get(f"{PAGE}by/{by}/").context["page"].rows
+            found = {row.key: (row.cost, row.pooled) for row in shown}
+            assert found[TOLL_FREE if by == "number" else ""] == expected
+        by_number = owner_client.get(f"{PAGE}by/number/", {"q": LOCAL}).context["page"].rows
+        assert [(row.cost, row.pooled) for row in by_number] == [(Decimal("0.55"), "")]
+        by_meter = owner_client.get(f"{PAGE}by/meter/", {"meter": "toll-free-inbound"}).context["page"].rows
+        assert [row.cost for row in by_meter] == [expected[0]]
+
+    def test_messages_and_what_names_no_subscription_are_the_primarys(
+        self, story: Story, owner_client: Client
+    ) -> None:
+        """SUB-5, SUB-6: whichever subscription messages came in for; of agents a peak is no sum."""
+        other = subscribed(story, agents=15)
+        used(story, "connect-messages", [TODAY], 7, subscription=other)
+        used(story, "connect-messages", [TODAY], 5)
+        used(story, "agents", [TODAY], 6)
+        used(story, "agents", [TODAY], 3, subscription=other)
+        shown = owner_client.get(f"{PAGE}by/subscription/").context["page"].rows
+        assert {(row.key, row.meter, row.words) for row in shown if row.key} == {
+            ("Sub 10", "Connect messages", "12 messages"),
+            ("Sub 10", "Agents", "6 agents"),
+            ("Sub 15", "Agents", "3 agents"),
+        }
+        assert all("calls" in row.meter for row in shown if not row.key)
 
     def test_every_row_leads_to_its_records(self, owner_client: Client) -> None:
         for by, count in (("number", [4, 2]), ("day", [1] * 7), ("meter", [3, 2, 1, 1])):
