@@ -201,6 +201,7 @@ def used_by(
     """The usage of one subscription in a period, by meter in its order (SUB-5). One query.
 
     The primary has all messages and what names no subscription of pooled meters; the others have neither.
+    `is_primary` is asked of the period's last day, which decides who pays (SUB-6).
     """
     primarys = [code for code, meter in meters.items() if meter.pooling == Pooling.PRIMARY]
     shared = [meter.pk for meter in pooled(meters)]

@@ -20,7 +20,7 @@ from billing import explain
 from billing import subscription_queries as queries
 from billing.access import first_ending, told_by
 from billing.engine import Pooling, SubscriptionFacts, period_containing
-from billing.engine.usage import minutes_words
+from billing.engine.usage import minutes_words, primary_on
 from billing.models import LicenceMode, Meter, Offer, Subscription, Tenancy
 from billing.subscription_forms import SubscriptionFilter, committed_words, partners_of
 from billing.subscriptions import subscriptions_of
@@ -143,7 +143,9 @@ def subscription(request: AccountRequest, pk: int) -> HttpResponse:
     held = queries.held_on(account, shown, today)
     period = period_containing(account.bdom, today)
     is_primary = succession.primary is not None and succession.primary.id == pk
-    used = queries.used_by(account, shown, period, meters, is_primary=is_primary)
+    period_last = period.end - timedelta(days=1)
+    bearer = primary_on(facts, period_last)
+    used = queries.used_by(account, shown, period, meters, is_primary=bearer is not None and bearer.id == pk)
     runs = shown.ends_on > today
     context = {
         "subscription": shown,
@@ -162,7 +164,8 @@ def subscription(request: AccountRequest, pk: int) -> HttpResponse:
         "changes": _changes(own, meters),
         "has_changed": len(own.commitments) > len({one.meter for one in own.commitments}),
         "period": period,
-        "period_last": period.end - timedelta(days=1),
+        "period_last": period_last,
+        "bearer": bearer,
         "used": [_used(row, own, meters, shown.tenancy, today) for row in used],
         "people_url": _people_url(request, pk),
     }

@@ -253,6 +253,21 @@ class TestOne:
         assert told[first] == [("Agents", "at most 9 agents on a day"), ("Connect messages", "150 messages")]
         assert told[second] == [("Agents", "at most 4 agents on a day")]
 
+    def test_what_is_shared_is_whose_it_is_on_the_periods_last_day(
+        self, story: Story, owner_client: Client
+    ) -> None:
+        """SUB-6: as on the invoice; today's primary ends before the period does."""
+        account = story.account
+        at = noon(account, date(2026, 2, 9))
+        ending = enter(account, "Ending", date(2026, 2, 9), months=1, at=at)
+        staying = enter(account, "Staying", date(2026, 2, 16), at=at)
+        used(account, ending, "connect-messages", date(2026, 2, 20), 100)
+        told = {one: owner_client.get(page_of(one)) for one in (ending, staying)}
+        assert told[ending].context["is_primary"]
+        assert told[ending].context["used"] == []
+        assert "Staying is the primary on that last day" in told[ending].content.decode()
+        assert [row["words"] for row in told[staying].context["used"]] == ["100 messages"]
+
     def test_why_it_is_not_the_primary(self, account: Account, owner_client: Client) -> None:
         """SUB-4: older, same day, still to come, over."""
         enter(account, "First", TODAY, 2)
