@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.exporting import Cell, csv_response
 from accounts.forms import filters_of
-from accounts.paging import page_of
+from accounts.paging import chosen_order, page_of
 from accounts.permissions import FINANCE, SUPPORT, StaffRequest, is_in_group, staff_page
 from accounts.trail import Actor
 from billing.models import Meter, UsageFault, UsageImport
@@ -64,6 +64,12 @@ IMPORT_COLUMNS: Final = (
     "without_a_rate",
     "reason",
 )
+ORDERS: Final = {
+    "received": ("id",),
+    "size": ("size", "id"),
+    "taken": ("taken", "id"),
+    "refused": ("refused", "id"),
+}
 TONES: Final = {
     UsageImport.State.WAITING: "neutral",
     UsageImport.State.RUNNING: "info",
@@ -78,7 +84,8 @@ def imports(request: StaffRequest) -> HttpResponse:
     """All imports, newest first, whichever way their files came."""
     form = ImportFilter(request.GET)
     asked = filters_of(form)
-    page = page_of(_imports(asked), order=("-id",), query=request.GET)
+    order = chosen_order(request.GET, ORDERS, default="-received")
+    page = page_of(_imports(asked), order=order, query=request.GET)
     context = {
         "form": form,
         "page": page,

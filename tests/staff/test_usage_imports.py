@@ -187,6 +187,23 @@ class TestList:
         rows = text(support.get(f"/staff/usage/imports.csv{query}")).splitlines()[1:]
         assert [row.split(",")[1] for row in rows] == found
 
+    @pytest.mark.parametrize(
+        ("sort", "found"),
+        [
+            ("", "cab"),
+            ("received", "bac"),
+            ("-refused", "abc"),
+            ("taken", "cba"),
+            ("-size", "bca"),
+            ("x", "cab"),
+        ],
+    )
+    def test_it_is_sorted(self, support: Client, sort: str, found: str) -> None:
+        for name, size, taken, refused in (("b", 9, 2, 1), ("a", 1, 3, 2), ("c", 5, 1, 0)):
+            a_report(name=f"{name}.csv", state="finished", size=size, taken=taken, refused=refused)
+        rows = support.get("/staff/usage/", {"sort": sort} if sort else {}).context["page"].rows
+        assert "".join(row.name[0] for row in rows) == found
+
     def test_an_empty_list_says_what_to_do(self, support: Client) -> None:
         page = text(support.get("/staff/usage/"))
         assert "No usage imported yet" in page
