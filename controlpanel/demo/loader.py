@@ -26,6 +26,7 @@ from controlpanel.demo.quoted import quoted
 from controlpanel.demo.stage import Office, Stage, Story
 from controlpanel.demo.stories import STORIES
 from controlpanel.demo.subscriptions import two_subscriptions
+from controlpanel.demo.usage_files import usage_files
 
 DAYS = 124
 # Beat sends its tick on the hour, and a worker takes a moment to take it up.
@@ -41,6 +42,7 @@ def load(now: datetime) -> None:
         stories += [STORIES[plan.slug](Office(stage, plan)) for plan in cast.ACCOUNTS]
         stories += [payments(stage), failed_service(stage), fax_out_of_order(stage)]
         stories += [two_subscriptions(stage), quoted(stage), calls(stage), ports(stage)]
+        stories += [usage_files(stage)]
         play(stories, now)
 
 

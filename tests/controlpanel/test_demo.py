@@ -33,6 +33,8 @@ from billing.models import (
     Order,
     OrderLine,
     RunFailure,
+    UsageFault,
+    UsageImport,
 )
 from controlpanel.demo import cast, loader
 from controlpanel.demo.names import names
@@ -284,3 +286,16 @@ def test_phones_stand_in_every_way(demo: None) -> None:
     }
     assert states["larkspur-law"] == {State.ACTIVE, State.NOT_CONNECTED, State.UNASSIGNED}
     assert not devices.filter(units=None).exists()
+
+
+@pytest.mark.usefixtures("demo")
+def test_imports_of_usage_have_their_reports() -> None:
+    """USE-1: a file that was refused, and the same one mended, with the lines that are wrong in it."""
+    told = UsageImport.objects.order_by("pk").values_list("state", "taken", "refused", "unrated")
+    assert list(told) == [("failed", 0, 0, 0), ("finished", 6, 4, 0)]
+    assert sorted(UsageFault.objects.values_list("field", flat=True)) == [
+        "account",
+        "at",
+        "currency",
+        "seconds",
+    ]
