@@ -290,8 +290,12 @@ def responsible_on(
 
 
 def had_since(subscription: SubscriptionFacts, meter: str) -> date:
-    """The day on which a subscription first committed to a meter that it has (SUB-7)."""
-    return min(commitment.starts_on for commitment in subscription.commitments if commitment.meter == meter)
+    """The day on which a subscription first committed to a meter that it has (SUB-7); to nothing is not to it."""
+    return min(
+        commitment.starts_on
+        for commitment in subscription.commitments
+        if commitment.meter == meter and commitment.quantity
+    )
 
 
 def payer_of(meter: MeterTerms, usage: Usage, period: Period) -> SubscriptionFacts | None:

@@ -628,6 +628,13 @@ OWNERS: dict[str, tuple[list[SubscriptionFacts], str | None]] = {
         ],
         "B",
     ),
+    "committed to nothing at first is not had": (
+        [
+            subscription(1, *LONG, committed("robot", 0, "01-01", "01-20"), committed("robot", 1, "01-20")),
+            subscription(2, "01-05", "12-31", robot=1),
+        ],
+        "B",
+    ),
     "had since the same day: the oldest": (
         [
             subscription(1, "01-03", "12-31", committed("robot", 1, "01-12")),
