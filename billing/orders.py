@@ -61,9 +61,17 @@ def place_order(
 
 
 def make_order(
-    ledger: Ledger, items: Sequence[tuple[Product, int]], *, kind: OrderKind, reference: str = ""
+    ledger: Ledger,
+    items: Sequence[tuple[Product, int]],
+    *,
+    kind: OrderKind,
+    reference: str = "",
+    placed_by: str = "",
 ) -> Order:
-    """An order of these items that is accepted and not processed yet. Raises Refused where one cannot be had."""
+    """An order of these items that is accepted and not processed yet. Raises Refused where one cannot be had.
+
+    `placed_by` is who placed it, as pages call them: the actor unless told.
+    """
     if not items:
         raise Refused("The order is empty. Put something into it first.", rule="ORD-3")
     order = Order(
@@ -72,7 +80,7 @@ def make_order(
         reference=reference,
         placed_on=ledger.on,
         placed_at=ledger.at,
-        placed_by=ledger.actor.label[:120],
+        placed_by=(placed_by or ledger.actor.label)[:120],
     )
     order.accept()
     order.save()

@@ -190,7 +190,8 @@ def _invoices(order: Order, parts: Sequence[ShippedUnits]) -> dict[int, str]:
 
 def shipments_of(order: Order) -> list[Shipment]:
     """The parcels of an order with their units and devices, the first to leave first. Three queries."""
-    units = ShippedUnits.objects.select_related("line__product").prefetch_related("devices")
+    units = ShippedUnits.objects.exclude(line__product__family=Family.SHIPPING)
+    units = units.select_related("line__product").prefetch_related("devices")
     return list(order.shipments.prefetch_related(Prefetch("units", units)).order_by("pk"))
 
 

@@ -11,7 +11,7 @@ from accounts.models import Account, Location
 from accounts.refusals import Refused
 from accounts.trail import Actor
 from billing.charges import open_ledger
-from billing.models import Family, Order, Product
+from billing.models import Family, Order, Product, Quote
 from billing.orders import cancel_units, place_order
 from hardware.models import Confirmation
 
@@ -101,6 +101,9 @@ def cancel_unshipped(order: Order, asked: Mapping[int, Cancelling], *, actor: Ac
 
 
 def ship_to_of(order: Order) -> str:
-    """Where the customer wanted it to be sent, "" where nobody said."""
+    """Where the customer wanted it to be sent: as confirmed, or as quoted (ORD-1); "" where nobody said."""
     confirmation: Confirmation | None = getattr(order, "confirmation", None)
-    return confirmation.ship_to if confirmation is not None else ""
+    if confirmation is not None:
+        return confirmation.ship_to
+    quote: Quote | None = getattr(order, "quote", None)
+    return (quote.shipping_address or quote.billing_address) if quote is not None else ""

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from accounts.refusals import Refused
 from accounts.trail import Actor
-from billing.charges import open_ledger
+from billing.charges import Ledger, open_ledger
 from billing.models import Family, Order, OrderLine
 from billing.orders import fulfils, locked_line, ship_units, waits_for_shipment
 from billing.quotes import ships
@@ -16,8 +16,18 @@ from hardware.macs import check_is_phone, check_unknown, written_mac
 from hardware.models import Device, Shipment, ShippedUnits
 
 fulfils(Family.HARDWARE)(waits_for_shipment)
-# The way is charged with the first parcel.
-fulfils(Family.SHIPPING)(waits_for_shipment)
+
+
+@fulfils(Family.SHIPPING)
+def _wait_for_the_first_parcel(ledger: Ledger, line: OrderLine) -> bool:
+    """The way is charged with the first parcel; without hardware there would never be one."""
+    if not line.order.lines.filter(product__family=Family.HARDWARE).exists():
+        raise Refused(
+            f"{line.product.name} comes with hardware, and the order holds none. Nothing was changed.",
+            rule="ORD-5",
+            field="product",
+        )
+    return waits_for_shipment(ledger, line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +82,7 @@ def ship(
             )
             _make_devices(units, parcel, order)
         for line in order.lines.filter(product__family=Family.SHIPPING):
-            way = locked_line(line)
-            if way.left:
-                ship_units(ledger, way, way.left)
+            _charge_the_way(ledger, shipment, locked_line(line))
         what = ", ".join(f"{parcel.quantity} × {parcel.line.product.name}" for parcel in parcels)
         ledger.record(
             "ship-order",
@@ -92,6 +100,15 @@ def ship_all(order: Order, actor: Actor, at: datetime) -> None:
     parcels = [Parcel(line, line.left) for line in lines if line.left]
     if parcels:
         ship(order, parcels, actor=actor, at=at)
+
+
+def _charge_the_way(ledger: Ledger, shipment: Shipment, way: OrderLine) -> None:
+    """What the way of an order costs is charged with its first parcel."""
+    units = way.left
+    if units:
+        ShippedUnits.objects.create(
+            shipment=shipment, line=way, quantity=units, charge=ship_units(ledger, way, units)
+        )
 
 
 def _make_devices(units: ShippedUnits, parcel: Parcel, order: Order) -> None:

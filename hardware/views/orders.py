@@ -153,5 +153,5 @@ def order_cancel(request: AccountRequest, pk: int) -> HttpResponse:
 def order_of(request: AccountRequest, pk: int) -> Order:
     """The account's own order; 404 for another's (ACC-4)."""
     return get_object_or_404(
-        Order.objects.select_related("account", "confirmation"), account=request.account, pk=pk
+        Order.objects.select_related("account", "confirmation", "quote"), account=request.account, pk=pk
     )

@@ -1,6 +1,8 @@
 """The pages of orders: basket, review, one confirmation, the list, one order, cancelling (ORD-3, ORD-5)."""
 
+import re
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -8,9 +10,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Account, Location, Role
+from accounts.models import Account, Location, Membership, Role
+from accounts.permissions import SUPPORT
+from accounts.trail import Actor
 from billing.models import Charge, Order, OrderLine, OrderState, Product
 from billing.orders import place_order
+from billing.quote_drafts import Details, compose_quote
+from billing.quotes import accept_quote, send_quote
 from hardware.models import Confirmation
 from hardware.shipments import Parcel, Unit, ship
 from telephony.contact_center import install
@@ -18,6 +24,7 @@ from telephony.models import Edition
 from tests import factories
 from tests.billing.world import bill
 from tests.conftest import PAGE_QUERIES
+from tests.factories import AT
 from tests.hardware.conftest import BY, DESK, A, Snapshot, browser, page, text
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_today")]
@@ -281,3 +288,44 @@ def test_another_accounts_order_is_not_there(client: Client, elsewhere: Account)
     order = ordered(elsewhere, (DESK, 1))
     assert client.get(page("order", order.pk)).status_code == 404
     assert client.get(page("order-cancel", order.pk)).status_code == 404
+
+
+def test_an_initial_order_says_where_it_goes_and_that_its_way_is_charged(
+    client: Client, northwind: Account, django_assert_max_num_queries: Any
+) -> None:
+    """ORD-1, ORD-5: the address of the quote, who accepted, and the invoice of the shipping."""
+    owner = Membership.objects.get(account=northwind).user
+    details = Details(
+        brand=northwind.brand,
+        company="Quayside",
+        contact_name="Olivia Hart",
+        contact_email=owner.email,
+        currency="USD",
+        timezone="America/New_York",
+        language="en-us",
+        valid_until=date(2026, 3, 30),
+        bdom=10,
+        billing_address="1 Ledger Lane",
+        shipping_address="Dock 4\n12 Quay Street",
+    )
+    items = {
+        Product.objects.get(pk=code): (units, Decimal(9)) for code, units in ((DESK, 2), ("shipping", 1))
+    }
+    quote = send_quote(compose_quote(details, items, actor=Actor(user=owner), at=AT), **BY)
+    order = accept_quote(quote, by="Olivia Hart", **BY).order
+    assert order is not None
+    line = order.lines.select_related("order__account", "product").get(product=DESK)
+    ship(order, [Parcel(line, 1)], **BY)
+    bill(order.account, "03-10")
+    with django_assert_max_num_queries(PAGE_QUERIES):
+        shown = text(client.get(reverse("hardware:order", args=[order.account.slug, order.pk])))
+    for words in ("accepted on", "by Olivia Hart", "12 Quay Street", str(quote), "against the first invoice"):
+        assert words in shown, words
+    number = order.account.invoices.get().number
+    assert f"1 for $9.00, invoice {number}" in " ".join(re.sub("<[^>]+>", "", shown).split())
+    assert "Not charged" not in shown
+    # A parcel holds phones; its way is no thing in it.
+    assert "1 × Shipping" not in shown
+
+    clerk = browser(factories.staff(SUPPORT))
+    assert "12 Quay Street" in text(clerk.get(reverse("admin:billing_order_ship", args=[order.pk])))
