@@ -24,7 +24,7 @@ from billing.engine import Draft, Section, round_half_up
 from billing.engine.bridge import Bridge, BridgeStep, Moved, Step
 from billing.engine.reasons import Basis
 from billing.gather import decimals_of
-from billing.models import Charge, Invoice, InvoiceKind, InvoiceLine, InvoiceState
+from billing.models import Charge, Delay, Invoice, InvoiceKind, InvoiceLine, InvoiceState, Product
 from billing.preview import Cost
 
 MINUS: Final = "−"
@@ -475,6 +475,15 @@ def begins_words(basis: str, days: int) -> str:
 def waits_words(basis: str) -> str:
     """What a charge waits for whose day is not known yet."""
     return "when it ships" if basis == Basis.SHIPPED else "when it is activated"
+
+
+def delay_words(product: Product) -> str:
+    """When billing of a product would begin if it were bought now, as in: billed after 7 free days (BIL-3)."""
+    if product.delay in (Delay.TIMED, Delay.PARKED):
+        return f"after {product.delay_days} free days"
+    return {Delay.SHIPPED: "when it ships", Delay.ACTIVATED: "when it is activated"}.get(
+        Delay(product.delay), "at once"
+    )
 
 
 def cost_box(account: Account, cost: Cost) -> dict[str, Any]:

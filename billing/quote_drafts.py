@@ -48,7 +48,8 @@ class _Undo(Exception):
 
 def quotable_products() -> list[Product]:
     """What a quote can hold, in the catalogue's order. One query."""
-    return list(Product.objects.filter(family__in=QUOTABLE, is_on_sale=True))
+    on_sale = Product.objects.filter(family__in=QUOTABLE, is_on_sale=True)
+    return list(on_sale.select_related("brings"))
 
 
 def list_prices(brand: Brand, currency: str, on: date) -> dict[str, Decimal]:
@@ -75,7 +76,7 @@ def compose_quote(details: Details, items: Items, *, actor: Actor, at: datetime)
         quote = Quote(created_by=actor.user, created_at=at)
         _fill(quote, details)
         quote.save()
-        set_lines(quote, items)
+        set_lines(quote, _with_fees(quote, items, at))
         record(
             None,
             "compose-quote",
@@ -97,7 +98,7 @@ def edit_quote(quote: Quote, details: Details, items: Items, *, actor: Actor, at
         before = _shown(found)
         _fill(found, details)
         found.save()
-        set_lines(found, items)
+        set_lines(found, _with_fees(found, items, at))
         after = _shown(found)
         if after != before:
             record(
@@ -143,6 +144,17 @@ def foretell(
     if found is None:
         raise RuntimeError("a look ahead does not end its transaction")
     return found
+
+
+def _with_fees(quote: Quote, items: Items, at: datetime) -> Items:
+    """The items with what they bring along, such as activation fees, at today's list prices (ONB-10, BIL-6)."""
+    units: dict[Product, int] = {}
+    for product, (quantity, _) in items.items():
+        if product.brings is not None:
+            units[product.brings] = units.get(product.brings, 0) + quantity
+    listed = list_prices(quote.brand, quote.currency, today_of(quote, at)) if units else {}
+    fees = {fee: (count, listed[fee.pk]) for fee, count in units.items() if fee.pk in listed}
+    return {**items, **fees}
 
 
 def _fill(quote: Quote, details: Details) -> None:

@@ -155,6 +155,13 @@ class QuoteForm(ForecastForm):
                 widget=forms.NumberInput(attrs={"step": "any", "min": "0", "autocomplete": "off"}),
             )
 
+    def clean_valid_until(self) -> date | None:
+        """A day that is not over anywhere; whether it is where the customer is, sending asks."""
+        day: date | None = self.cleaned_data["valid_until"]
+        if day is not None and not self.today - timedelta(days=1) <= day <= self.today + FURTHEST:
+            raise forms.ValidationError("Enter a day from today on, within two years.")
+        return day
+
     def is_enough(self) -> bool:
         """Whether a forecast can be made of it: that may come before the company has a name."""
         later = [self.fields[name] for name in ("company", "contact_name", "contact_email", "valid_until")]

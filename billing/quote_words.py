@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from billing.engine import round_half_up
 from billing.engine.quoted import Difference, QuoteStep, Walk
-from billing.explain import SECTION_LABELS, quantity_words, units_words
+from billing.engine.reasons import Basis
+from billing.explain import SECTION_LABELS, delay_words, money_words, quantity_words, units_words
 from billing.gather import decimals_of
 from billing.models import Quote, QuoteState
 from billing.queries import subtotals_of
@@ -52,24 +53,34 @@ RULES: Final[Mapping[Difference, str]] = {
     Difference.TAX: "ORD-4",
 }
 
+_WAITS: Final[Mapping[Basis, str]] = {
+    Basis.CONDITION: "when the contact center is activated",
+    Basis.SHIPPED: "when it ships",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """One line of what is offered. `unit_price` and `amount` are None for what is free."""
+    """One line of what is offered. `unit_price` and `amount` are None for what is free.
+
+    `begins` says when it is billed, "" where there is nothing to say.
+    """
 
     name: str
     quantity: int
     unit_price: Decimal | None
     amount: Decimal | None
+    begins: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A quote as a document shows it: per month, once, and what both come to."""
+    """A quote as a document shows it: per month, once, and what both come to, in `words` too."""
 
     monthly: list[Offered]
     once: list[Offered]
     sums: Sums
+    words: str
 
 
 def offer_of(quote: Quote) -> Offer:
@@ -81,9 +92,11 @@ def offer_of(quote: Quote) -> Offer:
         monthly.append(Offered(f"{editions.get(quote.edition, quote.edition)}, installed", 1, None, None))
     for line in quote.lines.select_related("product"):
         amount = round_half_up(line.unit_price * line.quantity, decimals)
-        offered = Offered(line.product.name, line.quantity, line.unit_price, amount)
+        begins = f"billed {delay_words(line.product)}" if amount else ""
+        offered = Offered(line.product.name, line.quantity, line.unit_price, amount, begins)
         (monthly if line.product.is_recurring else once).append(offered)
-    return Offer(monthly, once, sums_of(quote))
+    sums = sums_of(quote)
+    return Offer(monthly, once, sums, sums_words(sums, quote.currency))
 
 
 def state_of(quote: Quote, at: datetime) -> tuple[str, str]:
@@ -102,6 +115,7 @@ def forecast_box(found: Forecast, currency: str) -> dict[str, Any]:
         "once": found.sums.once,
         "accepted_on": found.accepted_on,
         "shipped_on": found.shipped_on,
+        "waits": waits_sentences(found, currency),
         "invoices": [
             {
                 "on": draft.on,
@@ -114,6 +128,23 @@ def forecast_box(found: Forecast, currency: str) -> dict[str, Any]:
             for draft in found.invoices
         ],
     }
+
+
+def waits_sentences(found: Forecast, currency: str) -> list[str]:
+    """What the forecast's invoices do not hold yet, and what it waits for; one sentence for each reason."""
+    said = []
+    for basis, reason in _WAITS.items():
+        sums = found.waits.get(basis)
+        if sums is not None and (sums.monthly or sums.once):
+            said.append(f"Not in these invoices: {sums_words(sums, currency)}, billed {reason}.")
+    return said
+
+
+def sums_words(sums: Sums, currency: str) -> str:
+    """Amounts a month and once, those that are nothing left out: $501.30 a month and $795.00 once."""
+    parts = ((sums.monthly, "a month"), (sums.once, "once"))
+    said = [f"{money_words(amount, currency)} {often}" for amount, often in parts if amount]
+    return " and ".join(said) or f"{money_words(Decimal(0), currency)} a month"
 
 
 def walk_rows(

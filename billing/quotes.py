@@ -6,7 +6,7 @@ taking that back, with the very actions, so that the forecast is what will be bi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -28,12 +28,13 @@ from accounts.refusals import Refused
 from accounts.trail import Actor, record
 from billing.charges import Ledger, agreed_prices, open_ledger
 from billing.engine import Draft, round_half_up
+from billing.engine.reasons import Basis
 from billing.explain import money_words
 from billing.gather import decimals_of
-from billing.models import Family, Order, OrderKind, Product, Quote, QuoteLine, QuoteState
+from billing.models import Charge, Family, Order, OrderKind, Product, Quote, QuoteLine, QuoteState
 from billing.opening import RESERVED_SLUGS, open_account
 from billing.orders import make_order, process
-from billing.preview import following
+from billing.preview import following, foreseen
 
 QUOTABLE = (
     Family.LICENCE,
@@ -80,12 +81,16 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The first invoices of a quote that is accepted on one day and shipped on another, and the sums it quotes."""
+    """The first invoices of a quote that is accepted on one day and shipped on another, and the sums it quotes.
+
+    `waits` is what none of these invoices holds, by what its charges wait for.
+    """
 
     sums: Sums
     accepted_on: date
     shipped_on: date | None
     invoices: tuple[Draft, ...]
+    waits: Mapping[Basis, Sums]
 
 
 class _Undo(Exception):
@@ -93,10 +98,15 @@ class _Undo(Exception):
 
 
 def sums_of(quote: Quote) -> Sums:
-    """What the quote's lines come to, each rounded for itself."""
-    decimals = decimals_of(quote.currency)
+    """What the quote's lines come to, each rounded for itself. One query."""
+    return sums_of_lines(quote.lines.select_related("product"), quote.currency)
+
+
+def sums_of_lines(lines: Iterable[QuoteLine], currency: str) -> Sums:
+    """`sums_of` lines that come with their products."""
+    decimals = decimals_of(currency)
     monthly = once = Decimal(0)
-    for line in quote.lines.select_related("product"):
+    for line in lines:
         amount = round_half_up(line.unit_price * line.quantity, decimals)
         if line.product.is_recurring:
             monthly += amount
@@ -110,12 +120,14 @@ def set_lines(quote: Quote, items: Mapping[Product, tuple[int, Decimal]]) -> Non
 
     Raises Refused where the quote has been sent, or a product is not quoted.
     """
+    fees = {product.brings_id for product in items if product.brings_id}
     with transaction.atomic():
         quote = _locked(quote)
         if quote.state != QuoteState.DRAFT:
             raise Refused("This quote has been sent, so it does not change. Make a new one.", rule="ORD-1")
         for product in items:
-            if product.family not in QUOTABLE or not product.is_on_sale:
+            is_sold = product.is_on_sale or product.pk in fees
+            if product.family not in QUOTABLE or not is_sold:
                 raise Refused(f"{product.name} is not sold by quote.", rule="ORD-1", field="product")
         quote.lines.all().delete()
         QuoteLine.objects.bulk_create(
@@ -160,7 +172,7 @@ def accept_quote(quote: Quote, *, by: str, actor: Actor, at: datetime) -> Quote:
         raise Refused("Type your name to accept.", field="by")
     with transaction.atomic():
         quote = _open(quote, at)
-        account, order = _opened(quote, actor, at)
+        account, order = _opened(quote, actor, at, by=by)
         owner = _make_owner(quote, account, actor, at)
         quote.accept(by, at, account, order)
         quote.save()
@@ -205,6 +217,7 @@ def forecast(quote: Quote, *, accepted_on: date, shipped_on: date | None, count:
         raise Refused("Nothing ships before the quote is accepted.", rule="ORD-1", field="shipped_on")
     actor = Actor.for_task("quote-forecast")
     invoices: tuple[Draft, ...] = ()
+    waits: Mapping[Basis, Sums] = {}
     try:
         with transaction.atomic():
             account, order = _opened(quote, actor, _noon(quote, accepted_on), is_simulation=True)
@@ -212,10 +225,28 @@ def forecast(quote: Quote, *, accepted_on: date, shipped_on: date | None, count:
                 for shipper in _shippers:
                     shipper(order, actor, _noon(quote, shipped_on))
             invoices = tuple(following(account, count))
+            waits = _waits(account, invoices[-1].on)
             raise _Undo
     except _Undo:
         pass
-    return Forecast(sums_of(quote), accepted_on, shipped_on, invoices)
+    return Forecast(sums_of(quote), accepted_on, shipped_on, invoices, waits)
+
+
+def _waits(account: Account, on: date) -> dict[Basis, Sums]:
+    """What the account's charges come to that still wait on the BDOM `on`, by what they wait for."""
+    decimals = decimals_of(account.currency)
+    met = {condition for condition, day in foreseen(account).items() if day < on}
+    waiting = Charge.objects.filter(account=account, billing_starts_on=None, ended_on=None)
+    found: dict[Basis, Sums] = {}
+    for charge in waiting.exclude(condition__in=met).select_related("product"):
+        had = found.get(Basis(charge.basis), Sums(Decimal(0), Decimal(0)))
+        amount = round_half_up((charge.unit_price or Decimal(0)) * charge.quantity, decimals)
+        found[Basis(charge.basis)] = (
+            Sums(had.monthly + amount, had.once)
+            if charge.product.is_recurring
+            else Sums(had.monthly, had.once + amount)
+        )
+    return found
 
 
 def today_of(quote: Quote, at: datetime) -> date:
@@ -224,9 +255,12 @@ def today_of(quote: Quote, at: datetime) -> date:
 
 
 def _opened(
-    quote: Quote, actor: Actor, at: datetime, *, is_simulation: bool = False
+    quote: Quote, actor: Actor, at: datetime, *, by: str = "", is_simulation: bool = False
 ) -> tuple[Account, Order]:
-    """The account that the quote opens, and its order under way, at the prices of the quote."""
+    """The account that the quote opens, and its order under way, at the prices of the quote.
+
+    `by` is the name of who accepts it.
+    """
     account = open_account(
         quote.brand,
         quote.company,
@@ -247,8 +281,11 @@ def _opened(
     ):
         for opener in _openers:
             opener(ledger, quote)
-        items = [(line.product, line.quantity) for line in quote.lines.select_related("product")]
-        order = make_order(ledger, items, kind=OrderKind.INITIAL, reference=quote.number)
+        lines = list(quote.lines.select_related("product"))
+        # What a product brings along comes with it, and is not ordered beside it.
+        brought = {line.product.brings_id for line in lines}
+        items = [(line.product, line.quantity) for line in lines if line.product_id not in brought]
+        order = make_order(ledger, items, kind=OrderKind.INITIAL, reference=quote.number, placed_by=by)
         process(ledger, order)
     return account, order
 

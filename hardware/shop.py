@@ -12,9 +12,18 @@ from accounts.models import Account
 from accounts.trail import Actor
 from billing.catalogue import prices_on
 from billing.engine import Draft, Line
-from billing.explain import begins_words, cost_box, cost_line, days_words, describe, preview, waits_words
+from billing.explain import (
+    begins_words,
+    cost_box,
+    cost_line,
+    days_words,
+    delay_words,
+    describe,
+    preview,
+    waits_words,
+)
 from billing.gather import decimals_of
-from billing.models import Charge, Delay, Family, Product
+from billing.models import Charge, Family, Product
 from billing.orders import place_order
 from billing.preview import cost_of
 from billing.queries import product_names
@@ -48,11 +57,7 @@ class Offer:
     @property
     def begins(self) -> str:
         """When billing of it would begin, in words (BIL-3)."""
-        if self.product.delay == Delay.TIMED:
-            return f"billed after {self.product.delay_days} free days"
-        return {Delay.SHIPPED: "billed when it ships", Delay.ACTIVATED: "billed when it is activated"}.get(
-            Delay(self.product.delay), "billed at once"
-        )
+        return f"billed {delay_words(self.product)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,21 @@
 """ORD-1, ORD-2, ORD-4: quotes are offered, decided on once, and cost what they said they would."""
 
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from time_machine import travel
 
 from accounts.models import Account, AuditEntry, Membership, Role
 from accounts.refusals import Refused
 from billing import quotes
+from billing.engine.reasons import Basis
 from billing.models import Charge, InvoiceLine, Order, OrderState, Quote, QuoteLine, QuoteState
+from billing.quote_drafts import Details, edit_quote
+from billing.quote_walk import compare
 from hardware.shipments import ship_all
 from telephony.models import ContactCenter, Service
 from tests.billing.engine_facts import day
@@ -240,3 +245,86 @@ def test_lines_of_the_first_invoice(quote: Quote) -> None:
         ("shipping", date(2026, 3, 10)),
         ("phone-desk-basic", date(2026, 3, 10)),
     ]
+
+
+FEE = "cc-activation-fee"
+
+
+@pytest.fixture
+def with_contact_center(quote: Quote) -> Quote:
+    """Two Pro licences beside the rest, composed by sales; each brings its activation fee of 50.00."""
+    price(FEE, "50.00")
+    details = Details(
+        **{field.name: getattr(quote, field.name) for field in fields(Details) if field.name != "edition"},
+        edition="pro",
+    )
+    items = {
+        product(code): (units, Decimal(10)) for code, units in (("cc-pro-licence", 2), ("uc-licence", 1))
+    }
+    return edit_quote(quote, details, items, actor=ACTOR, at=at("01-02"))
+
+
+def test_activation_fees_are_quoted_at_their_price_of_the_day(with_contact_center: Quote) -> None:
+    """ONB-10, BIL-6, ORD-1: a fee for each licence is in what is quoted once, and holds when it is accepted."""
+    line = with_contact_center.lines.get(product=FEE)
+    assert (line.quantity, line.unit_price) == (2, Decimal(50))
+    assert quotes.sums_of(with_contact_center) == quotes.Sums(Decimal(30), Decimal(100))
+    price(FEE, "75.00", since="2026-01-04")
+    account, order = opened(with_contact_center)
+    assert Charge.objects.get(account=account, product=FEE).unit_price == 50
+    assert not order.lines.filter(product=FEE).exists()
+    # It waits, as its licence does, and is no difference that nobody can explain (ORD-4).
+    with travel(at("01-11"), tick=False):
+        steps = compare(Quote.objects.get(), account).walk.steps
+    told = {(str(step.difference), step.product): step.amount for step in steps}
+    assert told["condition", FEE] == -100
+    assert told["condition", "cc-pro-licence"] == -20
+
+
+def test_a_forecast_says_what_its_invoices_do_not_hold(with_contact_center: Quote) -> None:
+    """ORD-1, BIL-3: what waits for activation or shipment would otherwise look forgotten."""
+    said = quotes.forecast(with_contact_center, accepted_on=day("01-10"), shipped_on=None)
+    assert said.waits == {Basis.CONDITION: quotes.Sums(Decimal(20), Decimal(100))}
+    with_contact_center.brand.auto_activate_after_days = 40
+    with_contact_center.brand.save()
+    # Activated by itself on February 19, it is on the invoice of March 10.
+    assert quotes.forecast(with_contact_center, accepted_on=day("01-10"), shipped_on=None).waits == {}
+
+
+def test_what_is_not_shipped_is_said(quote: Quote) -> None:
+    """ORD-1, ORD-5."""
+    said = quotes.forecast(quote, accepted_on=day("01-10"), shipped_on=None)
+    assert said.waits == {Basis.SHIPPED: quotes.Sums(Decimal(0), Decimal("193.00"))}
+    assert quotes.forecast(quote, accepted_on=day("01-10"), shipped_on=day("01-10")).waits == {}
+
+
+@pytest.mark.parametrize(
+    ("items", "words"),
+    [
+        ([("toll-free-500", 1), ("toll-free-1000", 1)], "one toll-free package"),
+        ([("toll-free-500", 2)], "one toll-free package"),
+        ([("cc-recording-10", 1), ("cc-recording-100", 1)], "one package of recording storage"),
+        ([("cc-elite-licence", 1)], "another edition"),
+        ([("uc-licence", 1), ("shipping", 1)], "comes with hardware"),
+        ([("resource-line", 201)], "At most 200"),
+    ],
+)
+def test_what_does_not_go_together_is_not_sent(
+    quote: Quote, items: list[tuple[str, int]], words: str
+) -> None:
+    """ORD-1, USE-6, ONB-1: it would be quoted twice and billed once, or wait for ever."""
+    for code in ("toll-free-1000", "cc-recording-10", "cc-recording-100", "cc-elite-licence", FEE):
+        price(code, "10.00")
+    quote.edition = "pro"
+    quote.save()
+    put(quote, *items)
+    before = everything()
+    with pytest.raises(Refused) as refusal:
+        send(quote)
+    assert words in refusal.value.message
+    assert everything() == before
+
+
+def test_the_order_says_who_accepted(quote: Quote) -> None:
+    """ORD-2: the person, not the link; the trail keeps the link."""
+    assert opened(quote)[1].placed_by == "Ann Reyes"
