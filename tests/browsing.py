@@ -16,8 +16,10 @@ def watch(page: Page, own: str) -> list[str]:
     faults: list[str] = []
 
     def on_console(message: ConsoleMessage) -> None:
-        # The answer to a wrong form or a missing page is logged as an error too; lost files are found below.
-        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+        # The answer to a wrong form or a missing page is logged as an error too; lost files are found below. htmx
+        # logs a request that a newer one of the same form has replaced, which is what is wanted there.
+        expected = ("Failed to load resource", "htmx:sendAbort", "htmx:afterRequest")
+        if message.type == "error" and not message.text.startswith(expected):
             faults.append(f"console: {message.text}")
 
     def on_response(response: Response) -> None:

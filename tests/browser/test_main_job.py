@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import re
 from calendar import monthrange
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -19,7 +18,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import Account, Role, User
@@ -27,7 +26,7 @@ from accounts.permissions import FINANCE, SUPPORT
 from billing.models import Invoice, InvoiceRun, LicenceAssignment
 from telephony.inventory import add_block
 from telephony.models import Number, NumberState
-from tests.browsing import barriers, watch
+from tests.browser.visitor import Visitor
 from tests.factories import PASSWORD, TESTS, AccountFactory, BrandFactory, EndUserFactory, member, staff
 
 # The server works in threads of its own, so what tests write has to be committed.
@@ -35,10 +34,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 DAYS_TO_BDOM = 12
 FREE_DAYS = 7
-SETTLED = """async () => {
-    await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
-    await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
-}"""
 UNIT = Decimal("24.99")
 QUANTITY = 3
 
@@ -103,73 +98,6 @@ def world(panel: LiveServer) -> World:
 
 def money(amount: Decimal) -> str:
     return f"${amount:,.2f}"
-
-
-@dataclass
-class Visitor:
-    """Somebody with a browser, who looks at each page before going on."""
-
-    page: Page
-    has_script: bool
-    home: str
-
-    def goes_to(self, path: str) -> None:
-        """Type an address."""
-        self.page.goto(f"{self.home}{path}")
-        self.looks()
-
-    def presses(self, name: str) -> None:
-        """Press a button, and wait for the page it leads to."""
-        self.page.get_by_role("button", name=name, exact=True).click()
-        self.looks()
-
-    def follows(self, name: str) -> None:
-        """Follow the first link of this name."""
-        self.page.get_by_role("link", name=name, exact=True).first.click()
-        self.looks()
-
-    def looks(self) -> None:
-        """See that the page keeps nobody out, by day and by night."""
-        self.page.wait_for_load_state()
-        if self.has_script:
-            for scheme in ("light", "dark"):
-                self.page.emulate_media(color_scheme=scheme)
-                self.page.evaluate(SETTLED)
-                assert barriers(self.page) == [], f"{self.page.url} ({scheme})"
-
-    def sees(self, heading: str | re.Pattern[str]) -> None:
-        """The page is the one that is expected."""
-        expect(self.page.get_by_role("heading", level=1)).to_have_text(heading)
-
-    def signs_in(self, user: User) -> None:
-        """Through the sign-in page."""
-        self.goes_to("/sign-in/")
-        self.page.get_by_label("E-mail address").fill(user.email)
-        self.page.get_by_label("Password").fill(PASSWORD)
-        self.presses("Sign in")
-
-    def signs_out(self) -> None:
-        """Through the menu of the person."""
-        self.page.locator(".person-button").click()
-        self.presses("Sign out")
-        self.sees("Sign in")
-
-
-@pytest.fixture(params=[True, False], ids=["with script", "without script"])
-def visitor(request: pytest.FixtureRequest, browser: Browser, panel: LiveServer) -> Iterator[Visitor]:
-    context = browser.new_context(
-        viewport={"width": 1440, "height": 900},
-        locale="en-US",
-        timezone_id="UTC",
-        reduced_motion="reduce",
-        java_script_enabled=request.param,
-    )
-    context.set_default_timeout(15_000)
-    page = context.new_page()
-    faults = watch(page, panel.url)
-    yield Visitor(page, request.param, panel.url)
-    context.close()
-    assert not faults, "\n".join(faults)
 
 
 def test_from_the_first_licence_to_the_export_of_finance(
