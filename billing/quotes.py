@@ -47,8 +47,8 @@ QUOTABLE = (
 """The shelves of the catalogue from which a quote is composed."""
 
 # What comes with every account that a quote opens, before its order: the complimentary auto attendant,
-# and the contact center of the quote. Rooms above billing know how to make them.
-Opener = Callable[[Ledger, Quote], None]
+# and the contact center of an edition, "" for none. Rooms above billing know how to make them.
+Opener = Callable[[Ledger, str], None]
 _openers: list[Opener] = []
 # Ships all that waits of an order; known to the room of hardware.
 Shipper = Callable[[Order, Actor, datetime], None]
@@ -275,19 +275,43 @@ def _opened(
         actor=actor,
         at=at,
     )
-    with (
-        agreed_prices(dict(quote.lines.values_list("product_id", "unit_price"))),
-        open_ledger(account, actor=actor, at=at) as ledger,
-    ):
-        for opener in _openers:
-            opener(ledger, quote)
-        lines = list(quote.lines.select_related("product"))
-        # What a product brings along comes with it, and is not ordered beside it.
-        brought = {line.product.brings_id for line in lines}
-        items = [(line.product, line.quantity) for line in lines if line.product_id not in brought]
-        order = make_order(ledger, items, kind=OrderKind.INITIAL, reference=quote.number, placed_by=by)
-        process(ledger, order)
+    items = {line.product: (line.quantity, line.unit_price) for line in quote.lines.select_related("product")}
+    order = begin(account, items, edition=quote.edition, reference=quote.number, by=by, actor=actor, at=at)
     return account, order
+
+
+def begin(
+    account: Account,
+    items: Mapping[Product, tuple[int, Decimal | None]],
+    *,
+    edition: str = "",
+    reference: str = "",
+    by: str = "",
+    actor: Actor,
+    at: datetime,
+) -> Order:
+    """The initial order of an account, under way: quantity and agreed price by product, None for the list price.
+
+    With it come the complimentary auto attendant, and the contact center of an edition, "" for none (ORD-1).
+    Raises Refused where there is one already, or something of it cannot be had; nothing is ordered then.
+    """
+    # What a product brings along comes with it, and is not ordered beside it.
+    brought = {product.brings_id for product in items}
+    agreed = {product.pk: price for product, (_, price) in items.items() if price is not None}
+    with agreed_prices(agreed), open_ledger(account, actor=actor, at=at) as ledger:
+        if Order.objects.filter(account=account, kind=OrderKind.INITIAL).exists():
+            raise Refused("The account has its initial order already. Nothing was changed.", rule="ORD-1")
+        for opener in _openers:
+            opener(ledger, edition)
+        order = make_order(
+            ledger,
+            [(product, quantity) for product, (quantity, _) in items.items() if product.pk not in brought],
+            kind=OrderKind.INITIAL,
+            reference=reference,
+            placed_by=by,
+        )
+        process(ledger, order)
+    return order
 
 
 def _make_owner(quote: Quote, account: Account, actor: Actor, at: datetime) -> Added | None:

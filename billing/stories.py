@@ -330,7 +330,12 @@ def _events(rows: Any, opened: date) -> tuple[Event, ...]:
     if not isinstance(rows, list):
         raise StoryError("events: is a list")
     events = tuple(_event(number, row, opened) for number, row in enumerate(rows, start=1))
-    made = {(kind, event.fields[name]) for event in events for name, kind in EVENTS[event.do].makes.items()}
+    made = {
+        (kind, event.fields[name])
+        for event in events
+        for name, kind in EVENTS[event.do].makes.items()
+        if name in event.fields
+    }
     for told in events:
         for name, kinds in EVENTS[told.do].needs.items():
             wanted = told.fields.get(name)

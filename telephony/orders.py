@@ -8,7 +8,7 @@ from typing import Final
 from accounts.refusals import Refused
 from billing.charges import Ledger
 from billing.licences import add_licences
-from billing.models import Family, OrderLine, Product, Quote
+from billing.models import Family, OrderLine, Product
 from billing.orders import fulfils
 from billing.packages import set_package_in
 from billing.quotes import editions, when_accepted
@@ -25,11 +25,11 @@ editions.update({edition.value: edition.label for edition in Edition})
 
 
 @when_accepted
-def open_services(ledger: Ledger, quote: Quote) -> None:
-    """The complimentary auto attendant, and the contact center of the quote (ORD-1, ONB-1)."""
+def open_services(ledger: Ledger, edition: str) -> None:
+    """The complimentary auto attendant, and the contact center of an edition, "" for none (ORD-1, ONB-1)."""
     add_service(ledger.account, ServiceKind.AUTO_ATTENDANT, COMPLIMENTARY, actor=ledger.actor, at=ledger.at)
-    if quote.edition:
-        install(ledger.account, Edition(quote.edition), actor=ledger.actor, at=ledger.at)
+    if edition:
+        install(ledger.account, Edition(edition), actor=ledger.actor, at=ledger.at)
 
 
 @fulfils(Family.SERVICE)
