@@ -67,6 +67,14 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A PDF that goes with a message, under this name."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message as it is sent, in one language."""
 
@@ -118,10 +126,14 @@ def queue_brand_mail(
     *,
     at: datetime,
     language: str,
+    attachment: Attachment | None = None,
 ) -> list[OutgoingMail]:
     """As `queue_mail`, to somebody who has no account yet: the brand itself writes."""
     _check(kind)
-    return _queue(OutgoingMail(brand=brand, kind=kind), to, compose(brand, kind, context, language), at)
+    about = OutgoingMail(brand=brand, kind=kind)
+    if attachment is not None:
+        about.attachment_name, about.attachment = attachment.name, attachment.content
+    return _queue(about, to, compose(brand, kind, context, language), at)
 
 
 def _check(kind: str) -> None:
@@ -132,7 +144,7 @@ def _check(kind: str) -> None:
 
 
 def _queue(about: OutgoingMail, to: Iterable[str], message: Message, at: datetime) -> list[OutgoingMail]:
-    """Write the message to each address once; `about` says for whom it is and of which kind."""
+    """Write the message to each address once; `about` says for whom it is, of which kind, and what goes with it."""
     addresses = {address.strip().lower(): address.strip() for address in to if address.strip()}
     queued = [
         OutgoingMail.objects.create(
@@ -144,6 +156,8 @@ def _queue(about: OutgoingMail, to: Iterable[str], message: Message, at: datetim
             text=message.text,
             html=message.html,
             language=message.language,
+            attachment_name=about.attachment_name,
+            attachment=about.attachment,
             created_at=at,
             next_try_at=at,
         )
@@ -256,6 +270,8 @@ def _message(mail: OutgoingMail) -> EmailMultiAlternatives:
         headers={"Message-ID": f"<panel-{mail.pk}@{domain}>", "Auto-Submitted": "auto-generated"},
     )
     message.attach_alternative(mail.html, "text/html")
+    if mail.attachment:
+        message.attach(mail.attachment_name, bytes(mail.attachment), "application/pdf")
     return message
 
 

@@ -463,6 +463,8 @@ class OutgoingMail(models.Model):
     subject = models.CharField(max_length=200)
     text = models.TextField()
     html = models.TextField()
+    attachment_name = models.CharField(max_length=80, blank=True)
+    attachment = models.BinaryField(null=True, blank=True, help_text="A PDF.")
     language = models.CharField(max_length=10)
     created_at = models.DateTimeField()
     next_try_at = models.DateTimeField(null=True, blank=True)

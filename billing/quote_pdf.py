@@ -15,10 +15,10 @@ from django.utils import translation
 from accounts.colours import accent
 from accounts.refusals import Refused
 from billing.engine import BillingFault
-from billing.explain import day_words, money_words, quantity_words, unit_price_words, whole
+from billing.explain import day_words, label_words, money_words, quantity_words, unit_price_words, whole
 from billing.gather import decimals_of
 from billing.models import Quote, QuoteState
-from billing.quote_words import Offered, offer_of
+from billing.quote_words import Offered, offer_of, waits_sentences
 from billing.quotes import forecast, today_of, url_of
 
 TEMPLATE: Final = settings.BASE_DIR / "templates" / "quotes" / "quote.typ"
@@ -84,13 +84,13 @@ def _words(quote: Quote, at: datetime) -> dict[str, object]:
         "monthly_sum": money_words(offer.sums.monthly, quote.currency),
         "once": [_row(line, quote.currency) for line in offer.once],
         "once_sum": money_words(offer.sums.once, quote.currency),
-        "invoices": _invoices(quote, today) if is_open else [],
+        **(_expected(quote, today) if is_open else {"invoices": [], "waits": []}),
         "assumption": f"If it is accepted on {day_words(today)}, and all of it ships that day.",
         "terms": quote.terms,
         "validity": _validity(quote, is_open=is_open),
         "url": url_of(quote) if is_open else "",
         "footer": " · ".join(
-            way for way in (brand.support_name, brand.support_email, brand.support_phone) if way
+            way for way in (brand.support_name, brand.support_email, label_words(brand.support_phone)) if way
         ),
     }
 
@@ -98,6 +98,7 @@ def _words(quote: Quote, at: datetime) -> dict[str, object]:
 def _row(line: Offered, currency: str) -> dict[str, str]:
     return {
         "name": line.name,
+        "begins": line.begins,
         "quantity": quantity_words(line.quantity),
         "unit_price": "" if line.unit_price is None else _price_words(line.unit_price, currency),
         "amount": FREE if line.amount is None else money_words(line.amount, currency),
@@ -111,16 +112,19 @@ def _price_words(price: Decimal, currency: str) -> str:
     return unit_price_words(price, decimals_of(currency))
 
 
-def _invoices(quote: Quote, today: date) -> list[dict[str, str]]:
-    """What the first invoices would be; none where that cannot be told."""
+def _expected(quote: Quote, today: date) -> dict[str, object]:
+    """What the first invoices would be and what they do not hold; nothing where that cannot be told."""
     try:
         found = forecast(quote, accepted_on=today, shipped_on=today)
     except (Refused, BillingFault):
-        return []
-    return [
-        {"on": day_words(draft.on), "total": money_words(draft.total, quote.currency)}
-        for draft in found.invoices
-    ]
+        return {"invoices": [], "waits": []}
+    return {
+        "invoices": [
+            {"on": day_words(draft.on), "total": money_words(draft.total, quote.currency)}
+            for draft in found.invoices
+        ],
+        "waits": waits_sentences(found, quote.currency),
+    }
 
 
 def _validity(quote: Quote, *, is_open: bool) -> str:

@@ -15,13 +15,12 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.urls import reverse
-from django.utils import translation
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django.utils.text import slugify
 
 from accounts.links import link_tokens
-from accounts.mail import panel_url, queue_brand_mail, queue_mail
+from accounts.mail import panel_url, queue_mail
 from accounts.members import Added, add_member
 from accounts.models import Account, Role
 from accounts.refusals import Refused
@@ -29,7 +28,6 @@ from accounts.trail import Actor, record
 from billing.charges import Ledger, agreed_prices, open_ledger
 from billing.engine import Draft, round_half_up
 from billing.engine.reasons import Basis
-from billing.explain import money_words
 from billing.gather import decimals_of
 from billing.models import Charge, Family, Order, OrderKind, Product, Quote, QuoteLine, QuoteState
 from billing.opening import RESERVED_SLUGS, open_account
@@ -122,7 +120,7 @@ def set_lines(quote: Quote, items: Mapping[Product, tuple[int, Decimal]]) -> Non
     """
     fees = {product.brings_id for product in items if product.brings_id}
     with transaction.atomic():
-        quote = _locked(quote)
+        quote = locked_quote(quote)
         if quote.state != QuoteState.DRAFT:
             raise Refused("This quote has been sent, so it does not change. Make a new one.", rule="ORD-1")
         for product in items:
@@ -136,38 +134,12 @@ def set_lines(quote: Quote, items: Mapping[Product, tuple[int, Decimal]]) -> Non
         )
 
 
-def send_quote(quote: Quote, *, actor: Actor, at: datetime) -> Quote:
-    """Give the quote to the customer; it does not change any more.
-
-    Raises Refused where it is empty or over, or could not be accepted as it stands: then with the very
-    reason that acceptance would meet.
-    """
-    with transaction.atomic():
-        quote = _locked(quote)
-        if quote.state != QuoteState.DRAFT:
-            raise Refused(f"Quote {quote} has been sent already. Nothing was changed.", rule="ORD-1")
-        if not quote.lines.exists():
-            raise Refused("The quote is empty. Put something into it first.", rule="ORD-1")
-        if quote.is_over(today_of(quote, at)):
-            raise Refused(
-                f"Its last day, {quote.valid_until}, is over. Choose a later one.",
-                rule="ORD-1",
-                field="valid_until",
-            )
-        forecast(quote, accepted_on=today_of(quote, at), shipped_on=None, count=1)
-        quote.send(at)
-        quote.save()
-        _record(None, "send-quote", quote, f"Quote {quote} sent to {quote.contact_email}", actor, at)
-        _mail_it(quote, at)
-    return quote
-
-
 def accept_quote(quote: Quote, *, by: str, actor: Actor, at: datetime) -> Quote:
     """Accept a quote: its account is opened, and its order processed (ORD-1, ORD-2). All or nothing.
 
     `by` is the name of who accepts. Raises Refused where it was decided on before, or its last day is over.
     """
-    by = _one_line(by, 120)
+    by = one_line(by, 120)
     if not by:
         raise Refused("Type your name to accept.", field="by")
     with transaction.atomic():
@@ -176,7 +148,7 @@ def accept_quote(quote: Quote, *, by: str, actor: Actor, at: datetime) -> Quote:
         owner = _make_owner(quote, account, actor, at)
         quote.accept(by, at, account, order)
         quote.save()
-        _record(account, "accept-quote", quote, f"Quote {quote} accepted by {by}", actor, at)
+        record_quote(account, "accept-quote", quote, f"Quote {quote} accepted by {by}", actor, at)
         _confirm(quote, account, owner, at)
     return quote
 
@@ -185,10 +157,12 @@ def decline_quote(quote: Quote, *, by: str, reason: str, actor: Actor, at: datet
     """Turn a quote down. Raises Refused where it was decided on before."""
     with transaction.atomic():
         quote = _open(quote, at)
-        by = _one_line(by, 120)
+        by = one_line(by, 120)
         quote.decline(by, at, reason.strip()[:300])
         quote.save()
-        _record(None, "decline-quote", quote, f"Quote {quote} declined by {by or 'the customer'}", actor, at)
+        record_quote(
+            None, "decline-quote", quote, f"Quote {quote} declined by {by or 'the customer'}", actor, at
+        )
     return quote
 
 
@@ -197,12 +171,12 @@ def expire_quotes(at: datetime) -> int:
     expired = 0
     for quote in Quote.objects.filter(state=QuoteState.SENT).order_by("pk"):
         with transaction.atomic():
-            fresh = _locked(quote)
+            fresh = locked_quote(quote)
             if fresh.state == QuoteState.SENT and fresh.is_over(today_of(fresh, at)):
                 fresh.expire(at)
                 fresh.save()
                 actor = Actor.for_task("expire-quotes")
-                _record(None, "expire-quote", fresh, f"Quote {fresh} expired", actor, at)
+                record_quote(None, "expire-quote", fresh, f"Quote {fresh} expired", actor, at)
                 expired += 1
     return expired
 
@@ -327,7 +301,7 @@ def _make_owner(quote: Quote, account: Account, actor: Actor, at: datetime) -> A
                 at=at,
             )
     except Refused as refused:
-        _record(
+        record_quote(
             account,
             "owner-missing",
             quote,
@@ -336,25 +310,6 @@ def _make_owner(quote: Quote, account: Account, actor: Actor, at: datetime) -> A
             at,
         )
     return None
-
-
-def _mail_it(quote: Quote, at: datetime) -> None:
-    """Tell the contact where the quote is, and what it comes to."""
-    sums = sums_of(quote)
-    with translation.override(quote.language):
-        monthly, once = (money_words(amount, quote.currency) for amount in (sums.monthly, sums.once))
-    context = {
-        "number": quote.number,
-        "company": _one_line(quote.company, 120),
-        "contact": _one_line(quote.contact_name, 120),
-        "monthly": monthly,
-        "once": once,
-        "valid_until": quote.valid_until,
-        "url": url_of(quote),
-    }
-    queue_brand_mail(
-        quote.brand, "quote-sent", [quote.contact_email], context, at=at, language=quote.language
-    )
 
 
 def _confirm(quote: Quote, account: Account, owner: Added | None, at: datetime) -> None:
@@ -380,7 +335,7 @@ def url_of(quote: Quote) -> str:
     return panel_url(reverse("offer:offer", kwargs={"token": quote.token}))
 
 
-def _one_line(text: str, most: int) -> str:
+def one_line(text: str, most: int) -> str:
     """What somebody typed, without line breaks, which would mean something in a message."""
     return " ".join(text.split())[:most]
 
@@ -401,7 +356,7 @@ def _free_slug(company: str) -> str:
 
 def _open(quote: Quote, at: datetime) -> Quote:
     """The quote, locked, where it can be decided on; Refused where it cannot any more (ORD-1)."""
-    quote = _locked(quote)
+    quote = locked_quote(quote)
     if quote.state == QuoteState.DRAFT:
         raise Refused("This quote has not been sent.", rule="ORD-1")
     if quote.state != QuoteState.SENT:
@@ -417,7 +372,8 @@ def _open(quote: Quote, at: datetime) -> Quote:
     return quote
 
 
-def _locked(quote: Quote) -> Quote:
+def locked_quote(quote: Quote) -> Quote:
+    """The quote as it stands, held until the transaction ends."""
     return Quote.objects.select_for_update(of=("self",)).select_related("brand").get(pk=quote.pk)
 
 
@@ -425,7 +381,8 @@ def _noon(quote: Quote, on: date) -> datetime:
     return datetime.combine(on, time(12), tzinfo=ZoneInfo(quote.timezone))
 
 
-def _record(
+def record_quote(
     account: Account | None, action: str, quote: Quote, summary: str, actor: Actor, at: datetime
 ) -> None:
+    """A line of the trail about a quote and the state that it is in now."""
     record(account, action, quote, summary, actor=actor, at=at, after={"state": quote.state})

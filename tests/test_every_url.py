@@ -50,7 +50,7 @@ from billing.licences import add_licences, assign_licence
 from billing.models import Invoice, InvoiceRun, Order, Product, Quote, Subscription, UsageImport
 from billing.orders import place_order
 from billing.quote_drafts import Details, compose_quote
-from billing.quotes import send_quote
+from billing.quote_sending import send_quote
 from hardware.devices import add_device, assign_device
 from hardware.models import Device
 from hardware.provisioning import check_in, secret_of

@@ -46,7 +46,9 @@ def mails(request: StaffRequest) -> HttpResponse:
 @staff_page(ONBOARDING, SUPPORT)
 def message(request: StaffRequest, pk: int) -> HttpResponse:
     """One message: to whom, when, whether it went out, and both of its forms."""
-    mail = get_object_or_404(OutgoingMail.objects.select_related("account__brand", "brand"), pk=pk)
+    mail = get_object_or_404(
+        OutgoingMail.objects.select_related("account__brand", "brand").defer("attachment"), pk=pk
+    )
     state, tone = _state(mail)
     context = {"mail": mail, "kind": KINDS.get(mail.kind, mail.kind), "state": state, "tone": tone}
     return render(request, "staff/mail.html", context)
@@ -62,7 +64,7 @@ def message_html(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 def _found(search: str | None, kind: str | None, state: str | None) -> QuerySet[OutgoingMail]:
-    found = OutgoingMail.objects.select_related("account", "brand").defer("text", "html")
+    found = OutgoingMail.objects.select_related("account", "brand").defer("text", "html", "attachment")
     if search:
         found = found.filter(
             Q(to__icontains=search) | Q(account__name__icontains=search) | Q(account__slug__icontains=search)

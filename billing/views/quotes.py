@@ -26,7 +26,8 @@ from billing.explain import whole
 from billing.models import Quote, QuoteLine, QuoteState
 from billing.quote_forms import ForecastForm, QuoteFilter, QuoteForm
 from billing.quote_pdf import pdf_answer
-from billing.quotes import forecast, send_quote, sums_of_lines, today_of, url_of
+from billing.quote_sending import send_quote
+from billing.quotes import forecast, sums_of_lines, today_of, url_of
 from billing.views.quote_walk import walk_context
 
 if TYPE_CHECKING:

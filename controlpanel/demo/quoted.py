@@ -11,7 +11,8 @@ from accounts.models import User
 from accounts.trail import Actor
 from billing.models import Quote
 from billing.quote_drafts import Details, compose_quote
-from billing.quotes import accept_quote, send_quote
+from billing.quote_sending import send_quote
+from billing.quotes import accept_quote
 from controlpanel.demo import cast
 from controlpanel.demo.stage import Stage, Story
 from hardware.shipments import Parcel, Unit, ship

@@ -49,6 +49,7 @@ def test_it_is_a_pdf_with_the_totals(quote: Quote, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(typst, "compile", watched)
     assert quote_pdf.quote_pdf(quote, AT).startswith(b"%PDF-")
     (words,) = given
+    assert '"begins": "billed after 7 free days"' in words["quote"]
     for told in ('"monthly_sum": "$150.00"', '"once_sum": "$89.00"', "Auto attendant, complimentary"):
         assert told in words["quote"]
     assert words["quote"].count('"total":') == 3

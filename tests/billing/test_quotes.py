@@ -15,6 +15,7 @@ from billing import quotes
 from billing.engine.reasons import Basis
 from billing.models import Charge, InvoiceLine, Order, OrderState, Quote, QuoteLine, QuoteState
 from billing.quote_drafts import Details, edit_quote
+from billing.quote_sending import send_quote
 from billing.quote_walk import compare
 from hardware.shipments import ship_all
 from telephony.models import ContactCenter, Service
@@ -59,7 +60,7 @@ def at(text: str) -> datetime:
 
 
 def send(quote: Quote, text: str = "01-03") -> Quote:
-    return quotes.send_quote(quote, actor=ACTOR, at=at(text))
+    return send_quote(quote, actor=ACTOR, at=at(text))
 
 
 def accept(quote: Quote, text: str = "01-10") -> Quote:

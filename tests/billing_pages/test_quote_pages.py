@@ -7,20 +7,24 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.mail import EmailMessage
 from django.test import Client
 from django.urls import reverse
 from time_machine import travel
 
+from accounts.mail import deliver
 from accounts.models import Account, AuditEntry, Brand, Membership, OutgoingMail, Role, User
-from accounts.permissions import FINANCE, SALES
+from accounts.permissions import FINANCE, SALES, SUPPORT
 from accounts.trail import Actor
 from billing import quotes
 from billing.models import Quote, QuoteState
 from billing.quote_drafts import Details, compose_quote, copy_quote
+from billing.quote_sending import send_quote
 from billing.quote_walk import compare
 from billing.tasks import expire
 from hardware.shipments import Parcel, ship
 from tests.billing.world import bill, price, product
+from tests.conftest import PAGE_QUERIES
 from tests.factories import AT, AccountFactory, BrandFactory, staff
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +67,7 @@ def draft(brand: Brand, seller: User) -> Quote:
 
 @pytest.fixture
 def sent(draft: Quote, seller: User) -> Quote:
-    return quotes.send_quote(draft, actor=Actor(user=seller), at=AT)
+    return send_quote(draft, actor=Actor(user=seller), at=AT)
 
 
 def fields(**changes: Any) -> dict[str, Any]:
@@ -156,6 +160,37 @@ class TestSales:
         assert quotes.url_of(draft) in mail.text
         assert "$150.00 a month and $193.00 once" in mail.text
         assert Quote.objects.get().state == QuoteState.SENT
+
+    def test_is_sent_on_paper_too(self, sent: Quote, mailoutbox: list[EmailMessage]) -> None:
+        """ORD-1: as a link and as a PDF, which has the day on which it was sent."""
+        assert deliver(OutgoingMail.objects.get().pk, lambda: AT)
+        (attached,) = mailoutbox[0].attachments
+        name, content, kind = attached
+        assert (name, kind) == (f"{sent.number}.pdf", "application/pdf")
+        assert bytes(content).startswith(b"%PDF-")
+
+    def test_a_message_says_what_went_with_it(self, sent: Quote) -> None:
+        clerk = Client()
+        clerk.force_login(staff(SUPPORT))
+        pk = OutgoingMail.objects.get().pk
+        assert f"{sent.number}.pdf" in clerk.get(reverse("staff:mail-message", kwargs={"pk": pk})).content.decode()
+
+    def test_a_day_that_is_over_is_said_by_its_field(
+        self, client: Client, brand: Brand, seller: User
+    ) -> None:
+        """ORD-1: at once, and not when it is sent."""
+        for day in (TODAY - timedelta(days=3), TODAY + timedelta(days=3650)):
+            answer = client.post(reverse("quotes:compose"), fields(valid_until=day.isoformat()))
+            assert answer.status_code == 400
+            assert "Enter a day from today on, within two years." in answer.content.decode()
+
+    def test_the_file_asks_no_more_for_more_quotes(
+        self, client: Client, sent: Quote, seller: User, django_assert_max_num_queries: Any
+    ) -> None:
+        for _ in range(8):
+            copy_quote(sent, actor=Actor(user=seller), at=AT)
+        with django_assert_max_num_queries(PAGE_QUERIES):
+            assert b"".join(client.get(reverse("quotes:quotes-csv"))).count(b"150.00,193.00") == 9
 
     def test_sent_it_is_not_edited_and_not_sent_again(self, client: Client, sent: Quote) -> None:
         """ORD-1."""

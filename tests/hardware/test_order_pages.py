@@ -16,7 +16,8 @@ from accounts.trail import Actor
 from billing.models import Charge, Order, OrderLine, OrderState, Product
 from billing.orders import place_order
 from billing.quote_drafts import Details, compose_quote
-from billing.quotes import accept_quote, send_quote
+from billing.quote_sending import send_quote
+from billing.quotes import accept_quote
 from hardware.models import Confirmation
 from hardware.shipments import Parcel, Unit, ship
 from telephony.contact_center import install
