@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
@@ -43,6 +44,8 @@ QUOTABLE = (
     Family.SHIPPING,
 )
 """The shelves of the catalogue from which a quote is composed."""
+
+MOST_TRIES: Final = 5
 
 # What comes with every account that a quote opens, before its order: the complimentary auto attendant,
 # and the contact center of an edition, "" for none. Rooms above billing know how to make them.
@@ -142,6 +145,19 @@ def accept_quote(quote: Quote, *, by: str, actor: Actor, at: datetime) -> Quote:
     by = one_line(by, 120)
     if not by:
         raise Refused("Type your name to accept.", field="by")
+    for tries_left in reversed(range(MOST_TRIES)):
+        try:
+            return _accept(quote, by, actor, at)
+        except IntegrityError:
+            # Another quote has just opened an account of the same address, or made a user of the same e-mail
+            # address; done again, what is there by now is found.
+            if not tries_left:
+                raise
+    raise RuntimeError("a quote is accepted, or it says why not")
+
+
+def _accept(quote: Quote, by: str, actor: Actor, at: datetime) -> Quote:
+    """`accept_quote`, once."""
     with transaction.atomic():
         quote = _open(quote, at)
         account, order = _opened(quote, actor, at, by=by)

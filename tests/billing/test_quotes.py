@@ -1,5 +1,6 @@
 """ORD-1, ORD-2, ORD-4: quotes are offered, decided on once, and cost what they said they would."""
 
+import threading
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import date, datetime, timedelta
@@ -9,16 +10,18 @@ from typing import Any
 import pytest
 from time_machine import travel
 
-from accounts.models import Account, AuditEntry, Membership, Role
+from accounts.models import Account, AuditEntry, Membership, Role, User
 from accounts.refusals import Refused
+from accounts.trail import Actor
 from billing import quotes
 from billing.engine.reasons import Basis
 from billing.models import Charge, InvoiceLine, Order, OrderState, Quote, QuoteLine, QuoteState
-from billing.quote_drafts import Details, edit_quote
+from billing.quote_drafts import Details, copy_quote, edit_quote
 from billing.quote_sending import send_quote
 from billing.quote_walk import compare
 from hardware.shipments import ship_all
 from telephony.models import ContactCenter, Service
+from tests.billing.crowd import crowd
 from tests.billing.engine_facts import day
 from tests.billing.world import ACTOR, bill, price, product
 from tests.factories import BrandFactory, staff
@@ -329,3 +332,32 @@ def test_what_does_not_go_together_is_not_sent(
 def test_the_order_says_who_accepted(quote: Quote) -> None:
     """ORD-2: the person, not the link; the trail keeps the link."""
     assert opened(quote)[1].placed_by == "Ann Reyes"
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_accepted_by_many_at_once_it_opens_one_account(quote: Quote) -> None:
+    """ORD-1, ORD-2: one is let in, the others are told; no more is opened than one account with its order."""
+    send(quote)
+    answers = crowd(12, lambda: str(accept(Quote.objects.get()).state))
+    assert sorted(answers) == ["ORD-1"] * 11 + ["accepted"]
+    assert (Account.objects.count(), Order.objects.count(), Membership.objects.count()) == (1, 1, 1)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_quotes_for_one_company_are_accepted_at_once(quote: Quote) -> None:
+    """ORD-2: each opens an account at an address of its own, and their owner is one user."""
+    ours = [send(copy_quote(quote, actor=Actor(user=quote.created_by), at=at("01-03"))) for _ in range(4)]
+    waiting = iter(ours)
+    lock = threading.Lock()
+
+    def act() -> str:
+        with lock:
+            mine = next(waiting)
+        return str(accept(mine).state)
+
+    assert crowd(4, act) == ["accepted"] * 4
+    slugs = sorted(Account.objects.values_list("slug", flat=True))
+    assert slugs == ["blue-harbor", "blue-harbor-2", "blue-harbor-3", "blue-harbor-4"]
+    assert User.objects.filter(email=quote.contact_email).count() == 1

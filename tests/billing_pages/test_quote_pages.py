@@ -173,7 +173,10 @@ class TestSales:
         clerk = Client()
         clerk.force_login(staff(SUPPORT))
         pk = OutgoingMail.objects.get().pk
-        assert f"{sent.number}.pdf" in clerk.get(reverse("staff:mail-message", kwargs={"pk": pk})).content.decode()
+        assert (
+            f"{sent.number}.pdf"
+            in clerk.get(reverse("staff:mail-message", kwargs={"pk": pk})).content.decode()
+        )
 
     def test_a_day_that_is_over_is_said_by_its_field(
         self, client: Client, brand: Brand, seller: User

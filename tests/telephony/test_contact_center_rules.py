@@ -1,7 +1,7 @@
 """ONB-1 to ONB-10: what can be done with a contact center, by whom, and that what is refused leaves no trace."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from telephony.models import ContactCenter, Edition, OnboardingState, Service
 from telephony.numbers import add_number, assign_number
 from telephony.onboarding import activates_on, steps, with_progress
 from telephony.services import remove_service
+from tests.billing.crowd import crowd
 from tests.billing.engine_facts import day
 from tests.billing.world import an_account, bill, charges_of, lines_to_come, on, price, product, trail_of
 from tests.factories import BrandFactory, member, staff
@@ -159,31 +160,6 @@ def test_one_account_in_onboarding_limits_no_other(pro: ContactCenter) -> None:
     other = an_account(brand=pro.account.brand)
     go_live(actions.install(other, Edition.PRO, **on(other, "01-05")), "01-06")
     add_licences(other, product(PRO), 3, **on(other, "01-07"))
-
-
-def crowd(count: int, act: Callable[[], str]) -> list[str]:
-    """What so many threads answered that acted at the same instant."""
-    gate = threading.Barrier(count)
-    answers: list[str] = []
-
-    def go() -> None:
-        try:
-            gate.wait()
-            answers.append(act())
-        except Refused as refused:
-            answers.append(refused.rule)
-        except BaseException as fault:
-            answers.append(f"{type(fault).__name__}: {fault}")
-            raise
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=go) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
 
 
 @pytest.mark.postgres
