@@ -27,6 +27,9 @@ from billing.models import (
     Product,
 )
 
+# So many units of a product, and what is wanted of them besides, such as the area code of numbers.
+Item = tuple[Product, int] | tuple[Product, int, str]
+
 # Provides an order's line, in the order's transaction; whether it is done, or waits.
 Fulfiller = Callable[[Ledger, OrderLine], bool]
 _fulfillers: dict[str, Fulfiller] = {}
@@ -44,7 +47,7 @@ def fulfils(family: Family) -> Callable[[Fulfiller], Fulfiller]:
 
 def place_order(
     account: Account,
-    items: Sequence[tuple[Product, int]],
+    items: Sequence[Item],
     *,
     reference: str = "",
     actor: Actor,
@@ -62,7 +65,7 @@ def place_order(
 
 def make_order(
     ledger: Ledger,
-    items: Sequence[tuple[Product, int]],
+    items: Sequence[Item],
     *,
     kind: OrderKind,
     reference: str = "",
@@ -84,13 +87,13 @@ def make_order(
     )
     order.accept()
     order.save()
-    for product, quantity in items:
-        _add_line(ledger, order, product, quantity)
+    for item in items:
+        _add_line(ledger, order, item)
     ledger.record(
         "place-order",
         order,
-        f"{order} placed: " + ", ".join(f"{quantity} × {product.name}" for product, quantity in items),
-        after={"items": ", ".join(f"{quantity} × {product.pk}" for product, quantity in items)},
+        f"{order} placed: " + ", ".join(f"{item[1]} × {item[0].name}" for item in items),
+        after={"items": ", ".join(f"{item[1]} × {item[0].pk}" for item in items)},
     )
     return order
 
@@ -188,13 +191,15 @@ def _fulfiller(product: Product) -> Fulfiller:
     return found
 
 
-def _add_line(ledger: Ledger, order: Order, product: Product, quantity: int) -> None:
+def _add_line(ledger: Ledger, order: Order, item: Item) -> None:
+    product, quantity = item[0], item[1]
+    wish = item[2] if len(item) == 3 else ""
     licences.check_quantity(quantity)
     if not product.is_on_sale:
         raise Refused(f"{product.name} is not on sale. Nothing was changed.", field="product")
     _fulfiller(product)
     price = ledger.price_of(product)
-    OrderLine.objects.create(order=order, product=product, quantity=quantity, unit_price=price)
+    OrderLine.objects.create(order=order, product=product, quantity=quantity, unit_price=price, wish=wish)
 
 
 def _settle(ledger: Ledger, order: Order) -> None:

@@ -65,6 +65,14 @@ class BasketForm(forms.Form):
         help_text="Needed for phones and accessories.",
         error_messages={"invalid_choice": "Choose a location of the list."},
     )
+    area_code = forms.RegexField(
+        r"^[2-9][0-9]{2}$",
+        label="Area code of local numbers",
+        required=False,
+        help_text="Three digits, like 617. Empty: the area codes that you have come first.",
+        error_messages={"invalid": "Enter an area code of three digits, like 617."},
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "maxlength": "3"}),
+    )
     reference = forms.CharField(
         label="Your reference",
         required=False,
@@ -80,17 +88,24 @@ class BasketForm(forms.Form):
         for shelf in shelves:
             for offer in shelf.offers:
                 self.fields[offer.product.pk] = quantity_field(offer.product.name, MOST_UNITS)
+        if "number-local" not in self.fields:
+            del self.fields["area_code"]
 
     def rows(self) -> Iterator[tuple[str, list[tuple[Offer, BoundField]]]]:
         """The shelves, each offer with its field."""
         for shelf in self.shelves:
             yield shelf.label, [(offer, self[offer.product.pk]) for offer in shelf.offers]
 
-    def items(self) -> list[tuple[Product, int]]:
-        """What is in the basket, in the order of the page."""
+    def items(self) -> list[tuple[Product, int, str]]:
+        """What is in the basket, in the order of the page, with the area code where local numbers are."""
         offers = (offer for shelf in self.shelves for offer in shelf.offers)
         chosen = ((offer.product, self.cleaned_data.get(offer.product.pk) or 0) for offer in offers)
-        return [(product, quantity) for product, quantity in chosen if quantity]
+        code = self.cleaned_data.get("area_code") or ""
+        return [
+            (product, quantity, code if product.pk == "number-local" else "")
+            for product, quantity in chosen
+            if quantity
+        ]
 
     def sent(self) -> list[tuple[str, str]]:
         """What was understood, to be sent once more."""
@@ -100,7 +115,8 @@ class BasketForm(forms.Form):
             ("basket", str(basket)),
             ("location", str(location.pk) if location else ""),
             ("reference", self.cleaned_data["reference"]),
-            *((product.pk, str(quantity)) for product, quantity in self.items()),
+            ("area_code", self.cleaned_data.get("area_code", "")),
+            *((product.pk, str(quantity)) for product, quantity, _ in self.items()),
         ]
 
     def clean(self) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from accounts.models import Account, Location
 from accounts.refusals import Refused
 from accounts.trail import Actor
 from billing.charges import open_ledger
-from billing.models import Family, Order, Product, Quote
-from billing.orders import cancel_units, place_order
+from billing.models import Family, Order, Quote
+from billing.orders import Item, cancel_units, place_order
 from hardware.models import Confirmation
 
 
@@ -26,7 +26,7 @@ class Cancelling(NamedTuple):
 def confirm_basket(
     account: Account,
     basket: UUID,
-    items: Sequence[tuple[Product, int]],
+    items: Sequence[Item],
     *,
     reference: str = "",
     ship_to: Location | None = None,
@@ -42,7 +42,7 @@ def confirm_basket(
         known = confirmed(account, basket)
         if known is not None:
             return known, False
-        has_hardware = any(product.family == Family.HARDWARE for product, _ in items)
+        has_hardware = any(item[0].family == Family.HARDWARE for item in items)
         if has_hardware:
             check_ship_to(ship_to)
         order = place_order(account, items, reference=reference.strip(), actor=actor, at=at)

@@ -24,7 +24,7 @@ from billing.explain import (
 )
 from billing.gather import decimals_of
 from billing.models import Charge, Family, Product
-from billing.orders import place_order
+from billing.orders import Item, place_order
 from billing.preview import cost_of
 from billing.queries import product_names
 from hardware.shipments import ship_all
@@ -34,12 +34,13 @@ from telephony.models import ContactCenter, Edition
 GROUPS: Final = (
     (Family.HARDWARE, "Phones and accessories"),
     (Family.LICENCE, "Licences"),
+    (Family.NUMBER, "Numbers"),
     (Family.CONTACT_CENTER, "Contact Center"),
 )
 # A whole invoice is no news; what an order adds to it is.
 MOST_NEWS: Final = 20
 
-Items = Sequence[tuple[Product, int]]
+Items = Sequence[Item]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,9 @@ class Offer:
     @property
     def begins(self) -> str:
         """When billing of it would begin, in words (BIL-3)."""
+        if self.product.family == Family.NUMBER:
+            # What it costs once it is assigned depends on whom it goes to (NUM-3, NUM-4).
+            return f"while it is parked billed {delay_words(self.product)}"
         return f"billed {delay_words(self.product)}"
 
 
@@ -118,7 +122,7 @@ def price_order(account: Account, items: Items, *, actor: Actor, at: datetime) -
     """
     cost = cost_of(account, lambda: place_order(account, items, actor=actor, at=at))
     shipped_total = None
-    if any(product.family == Family.HARDWARE for product, _ in items):
+    if any(item[0].family == Family.HARDWARE for item in items):
         shipped = cost_of(
             account, lambda: ship_all(place_order(account, items, actor=actor, at=at), actor, at)
         )

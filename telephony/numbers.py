@@ -18,6 +18,7 @@ from telephony.models import (
     InventoryNumber,
     Number,
     NumberHolding,
+    NumberKind,
     NumberState,
     Service,
 )
@@ -274,14 +275,18 @@ def _take_from_inventory(account: Account, e164: str) -> bool:
     return True
 
 
-def free_inventory(account: Account, *, area_code: str, limit: int = 50) -> list[InventoryNumber]:
-    """Numbers of the brand's inventory that can be picked, by the beginning of the area code.
+def free_inventory(
+    account: Account, *, area_code: str, limit: int = 50, kind: NumberKind | None = None
+) -> list[InventoryNumber]:
+    """Numbers of the brand's inventory that can be picked, by the beginning of the area code; of one kind if told.
 
     Without one, those of the area codes that the account has come first, the most frequent leading.
     """
     free = InventoryNumber.objects.filter(
         Q(brand=account.brand_id), taken_by=None, area_code__startswith=area_code
     ).order_by("e164")
+    if kind is not None:
+        free = free.filter(kind=kind)
     own = [] if area_code else _area_codes_of(account)
     if not own:
         return list(free[:limit])

@@ -13,11 +13,13 @@ from billing.orders import fulfils
 from billing.packages import set_package_in
 from billing.quotes import editions, when_accepted
 from telephony.contact_center import LICENCES, STORAGE, add_items, contact_center_of, install
-from telephony.models import Edition, Service, ServiceKind
+from telephony.models import Edition, NumberKind, Service, ServiceKind
+from telephony.numbers import add_number, free_inventory
 from telephony.services import ADDABLE, add_service
 
 MOST_SERVICES: Final = 200
 """How many services of a kind one line of an order holds: each of them is set up by itself."""
+MOST_NUMBERS: Final = 100
 COMPLIMENTARY = "Main menu"
 """What the auto attendant is called that comes with every account (ORD-1, NUM-5)."""
 
@@ -54,6 +56,34 @@ def provide_services(ledger: Ledger, line: OrderLine) -> bool:
         while f"{kind.label} {number}" in taken:
             number += 1
         add_service(ledger.account, kind, f"{kind.label} {number}", actor=ledger.actor, at=ledger.at)
+    return True
+
+
+@fulfils(Family.NUMBER)
+def provide_numbers(ledger: Ledger, line: OrderLine) -> bool:
+    """Numbers of the brand's stock, parked: of the area code that is wished for, else of those it has (NUM-1)."""
+    if line.quantity > MOST_NUMBERS:
+        raise Refused(
+            f"At most {MOST_NUMBERS} × {line.product.name} are ordered at once. Nothing was changed.",
+            rule="NUM-1",
+            field=line.product_id,
+        )
+    kind = NumberKind.TOLL_FREE if line.product_id == "number-toll-free" else NumberKind.LOCAL
+    found = free_inventory(ledger.account, area_code=line.wish, limit=line.quantity, kind=kind)
+    if len(found) < line.quantity:
+        where = f" with area code {line.wish}" if line.wish else ""
+        left = (
+            f"Only {len(found)} × {line.product.name}{where} {'is' if len(found) == 1 else 'are'} in stock"
+            if found
+            else f"No {line.product.name.lower()}{where} is in stock"
+        )
+        raise Refused(
+            f"{left}, so {line.quantity} cannot be had. Nothing was changed.",
+            rule="NUM-1",
+            field=line.product_id,
+        )
+    for listed in found:
+        add_number(ledger.account, listed.e164, actor=ledger.actor, at=ledger.at)
     return True
 
 

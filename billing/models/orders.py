@@ -89,6 +89,11 @@ class OrderLine(models.Model):
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="order_lines")
     quantity = models.PositiveIntegerField()
     unit_price = models.DecimalField(max_digits=18, decimal_places=8)
+    wish = models.CharField(
+        max_length=40,
+        blank=True,
+        help_text="What the customer wants of it besides: the area code of numbers.",
+    )
     state = FSMField(default=OrderLineState.WAITING, choices=OrderLineState.choices, protected=True)
     charge = models.OneToOneField(
         Charge,

@@ -60,7 +60,7 @@ def order_review(request: AccountRequest) -> HttpResponse:
     location = form.cleaned_data["location"]
     by: dict[str, Any] = {"actor": Actor.of(request), "at": request.at}
     try:
-        if any(product.family == Family.HARDWARE for product, _ in items):
+        if any(item[0].family == Family.HARDWARE for item in items):
             check_ship_to(location)
         priced = price_order(request.account, items, **by)
         has_seen = request.method == "POST" and request.POST.get("seen") == priced.seen

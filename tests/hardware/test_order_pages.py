@@ -21,7 +21,8 @@ from billing.quotes import accept_quote
 from hardware.models import Confirmation
 from hardware.shipments import Parcel, Unit, ship
 from telephony.contact_center import install
-from telephony.models import Edition
+from telephony.inventory import add_block
+from telephony.models import Edition, Number, NumberState
 from tests import factories
 from tests.billing.world import bill
 from tests.conftest import PAGE_QUERIES
@@ -330,3 +331,59 @@ def test_an_initial_order_says_where_it_goes_and_that_its_way_is_charged(
 
     clerk = browser(factories.staff(SUPPORT))
     assert "12 Quay Street" in text(clerk.get(reverse("admin:billing_order_ship", args=[order.pk])))
+
+
+# Numbers
+
+
+def test_numbers_are_ordered_by_area_code(
+    client: Client, northwind: Account, basket: dict[str, str], everything: Snapshot
+) -> None:
+    """ORD-3, NUM-1, BIL-3: of the stock, parked, free for thirty days; a toll-free one is billed at once."""
+    for first, count in (("+16175550120", 3), ("+12125550140", 3), ("+18005550150", 1)):
+        add_block(northwind.brand, first, count, **BY)
+    asked = {**basket, DESK: "", "number-local": "2", "area_code": "212", "number-toll-free": "1"}
+    before = everything()
+    shown = text(client.get(page("order-review"), asked))
+    assert "(212) 555-0140" in shown
+    assert "after 30 free days" in shown
+    assert everything() == before
+    confirm(client, asked)
+    order = Order.objects.get(account=northwind)
+    assert order.state == OrderState.COMPLETED
+    assert {(line.product_id, line.quantity, line.wish) for line in order.lines.all()} == {
+        ("uc-licence", 3, ""),
+        ("number-local", 2, "212"),
+        ("number-toll-free", 1, ""),
+    }
+    held = set(Number.objects.filter(account=northwind).values_list("e164", "state"))
+    parked = NumberState.PARKED
+    assert held == {("+12125550140", parked), ("+12125550141", parked), ("+18005550150", parked)}
+    assert "Local number, area code 212" in text(client.get(page("order", order.pk)))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"number-local": "4", "area_code": "617"}, "Only 3 × Local number with area code 617 are in stock"),
+        ({"number-local": "1", "area_code": "303"}, "No local number with area code 303 is in stock"),
+        ({"number-local": "101"}, "At most 100"),
+        ({"number-toll-free": "1"}, "No toll-free number is in stock"),
+        ({"number-local": "1", "area_code": "61x"}, "Enter an area code of three digits"),
+    ],
+)
+def test_numbers_that_are_not_in_stock_are_refused_by_their_field(
+    client: Client,
+    northwind: Account,
+    basket: dict[str, str],
+    everything: Snapshot,
+    change: dict[str, str],
+    words: str,
+) -> None:
+    """ORD-3, NUM-1: nothing of the order is placed."""
+    add_block(northwind.brand, "+16175550120", 3, **BY)
+    before = everything()
+    response = client.get(page("order-review"), {**basket, **change})
+    assert response.status_code == 400
+    assert words in text(response)
+    assert everything() == before
