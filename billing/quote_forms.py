@@ -206,8 +206,8 @@ class QuoteForm(ForecastForm):
                 found[product] = (quantity, price)
         return found
 
-    def shelves(self, listed: Mapping[str, Decimal]) -> list[tuple[str, list[Row]]]:
-        """The products by shelf of the catalogue, with their fields."""
+    def shelves(self, listed: Mapping[str, Decimal]) -> list[tuple[str, list[Row], bool]]:
+        """The products by shelf of the catalogue, with their fields; whether the shelf is open at first."""
         found: dict[str, list[Row]] = {}
         for product in self.products:
             price = listed.get(product.pk)
@@ -217,7 +217,11 @@ class QuoteForm(ForecastForm):
                 )
             row = Row(product, self[f"quantity-{product.pk}"], self[f"price-{product.pk}"], price)
             found.setdefault(Family(product.family).label, []).append(row)
-        return list(found.items())
+        usual = {Family(family).label for family in (Family.LICENCE, Family.HARDWARE, Family.SHIPPING)}
+        return [
+            (label, rows, label in usual or any(row.quantity.value() or row.price.errors for row in rows))
+            for label, rows in found.items()
+        ]
 
     @property
     def customer_fields(self) -> list[BoundField]:

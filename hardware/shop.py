@@ -60,7 +60,7 @@ class Offer:
         """When billing of it would begin, in words (BIL-3)."""
         if self.product.family == Family.NUMBER:
             # What it costs once it is assigned depends on whom it goes to (NUM-3, NUM-4).
-            return f"while it is parked billed {delay_words(self.product)}"
+            return f"parked, billed {delay_words(self.product)}"
         return f"billed {delay_words(self.product)}"
 
 

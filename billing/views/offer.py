@@ -17,7 +17,7 @@ from accounts.refusals import Refused
 from accounts.trail import Actor
 from billing import quote_words
 from billing.engine import BillingFault
-from billing.models import BillingSchedule, Quote, QuoteState
+from billing.models import BillingSchedule, Family, Quote, QuoteState
 from billing.quote_forms import AcceptForm, DeclineForm
 from billing.quote_pdf import pdf_answer
 from billing.quotes import accept_quote, decline_quote, forecast, today_of
@@ -128,7 +128,10 @@ def _page(
         "declining": declining,
         "wrong": wrong,
     }
+    context["has_hardware"] = quote.lines.filter(product__family=Family.HARDWARE).exists()
     if is_open:
+        # Whom it was sent to does not send it.
+        context["state"] = "Open"
         context |= _expected(quote, today)
     if quote.account is not None:
         schedule = BillingSchedule.objects.filter(account=quote.account, last_bdom_on=None).first()
