@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0008_sales_group'),
+        ('accounts', '0009_plans_and_payments'),
     ]
 
     operations = [

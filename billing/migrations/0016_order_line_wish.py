@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0013_quotes'),
+        ('billing', "0015_sell_plans"),
     ]
 
     operations = [
