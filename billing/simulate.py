@@ -20,7 +20,7 @@ from accounts.models import Account, Brand, EndUser
 from accounts.refusals import Refused
 from accounts.trail import Actor
 from billing import licences, subscriptions, usage
-from billing.engine import BillingFault, Draft, round_half_up
+from billing.engine import BillingFault, Draft, MissingRate, round_half_up
 from billing.gather import decimals_of
 from billing.invoicing import bill_due, due, start_run
 from billing.models import (
@@ -37,6 +37,7 @@ from billing.models import (
     Product,
     Subscription,
     TelephonyOption,
+    UsageRecord,
 )
 from billing.opening import open_account, start_of_day
 from billing.preview import draw
@@ -44,6 +45,7 @@ from billing.stories import (
     EVENTS,
     Event,
     Story,
+    StoryError,
     a_count,
     a_date,
     a_meter,
@@ -130,7 +132,7 @@ class _Undo(Exception):
 def simulate(story: Story) -> Outcome:
     """Play a story and take everything back. The outcome's rows are no longer in the database.
 
-    Raises BillingFault where the run set the account aside.
+    Raises StoryError where an invoice cannot be made.
     """
     outcome: Outcome | None = None
     try:
@@ -275,15 +277,15 @@ def _play_event(player: Player, told: Event) -> None:
 def _outcome(player: Player) -> Outcome:
     account = player.account
     schedule = BillingSchedule.objects.get(account=account)
-    if schedule.held_at is not None:
-        raise BillingFault(
-            f"the invoice of {schedule.next_bdom_on} could not be made: {schedule.held_reason}"
-        )
+    # A run that set the account aside did so at the invoice that is drawn here, for the same reason.
+    try:
+        upcoming = draw(account, schedule.next_bdom_on, schedule=schedule)
+    except BillingFault as fault:
+        raise _named(player, fault, schedule.next_bdom_on) from fault
     invoices = list(Invoice.objects.filter(account=account).order_by("issued_on", "id"))
     lines: dict[int, list[InvoiceLine]] = {invoice.pk: [] for invoice in invoices}
     for line in InvoiceLine.objects.filter(invoice__in=invoices).order_by("invoice", "position"):
         lines[line.invoice_id].append(line)
-    upcoming = draw(account, schedule.next_bdom_on, schedule=schedule)
     return Outcome(
         player.story,
         decimals_of(account.currency),
@@ -291,6 +293,23 @@ def _outcome(player: Player) -> Outcome:
         player.refused,
         upcoming,
     )
+
+
+def _named(player: Player, fault: BillingFault, on: date) -> StoryError:
+    """Why the invoice of a day cannot be made, by the event that asks for what is missing where there is one."""
+    if isinstance(fault, MissingRate):
+        records = UsageRecord.objects.filter(
+            account=player.account, meter=fault.meter, occurred_on=fault.on, unit_price=None
+        )
+        ids = set(records.values_list("record_id", flat=True))
+        refused = {refusal.event.number for refusal in player.refused}
+        for told in player.story.events:
+            if told.fields.get("id") in ids and told.number not in refused:
+                return StoryError(
+                    f"{told}: no rate in {player.account.currency} is set for {fault.meter}, which the invoice "
+                    f"of {on} needs: give one as per_unit in [rates.{fault.meter}]"
+                )
+    return StoryError(f"the invoice of {on} could not be made: {fault}")
 
 
 # --- the events of billing -------------------------------------------------------------------

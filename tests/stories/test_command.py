@@ -1,9 +1,11 @@
 """`manage.py simulate`: what it prints, and how it says that a story is malformed (SIM-1)."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 
@@ -259,7 +261,21 @@ def test_an_invoice_that_cannot_be_made_is_an_error(write: Write) -> None:
         + '[prices]\nuc-licence = "9999999999"\n[[events]]\non = 2026-01-10\ndo = "add_licences"\n'
         + 'product = "uc-licence"\nquantity = 100000\n'
     )
-    assert "could not be made" in fault(story, "--until", "2026-03-01")
+    found = fault(story, "--until", "2026-03-01")
+    assert "story.toml: the invoice of 2026-02-10 could not be made" in found
+
+
+def test_usage_without_a_rate_is_told_by_its_event(write: Write) -> None:
+    """SIM-1: the event's number, its date and what is wrong, also where only the invoice shows it."""
+    usage = '[[events]]\non = 2026-01-12\ndo = "usage"\nmeter = "agents"\nquantity = 1\n'
+    story = write(HEAD + 'currency = "XAF"\n' + usage.replace("do", 'id = "a"\ndo') + usage + 'id = "b"\n')
+    assert "event 1 (2026-01-12, usage): no rate in XAF is set for agents" in fault(
+        story, "--until", "2026-03-01"
+    )
+    before_its_invoice = fault(story, "--until", "2026-01-20")
+    assert (
+        "which the invoice of 2026-02-10 needs: give one as per_unit in [rates.agents]" in before_its_invoice
+    )
 
 
 @pytest.mark.parametrize(
@@ -304,3 +320,32 @@ def test_a_machine_that_has_nothing_yet_can_play_a_story(tmp_path: Path) -> None
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["invoices"][0]["total"] == "290.23"
+
+
+def test_several_at_once_on_a_machine_that_has_nothing_yet(tmp_path: Path) -> None:
+    """SIM-1: one prepares the embedded database, the others wait for it and none fails for another."""
+    command = [sys.executable, str(ROOT / "manage.py"), "simulate", str(FOLDER / "example.toml")]
+    playing = [
+        subprocess.Popen(
+            command,
+            env={"DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    done = [(*one.communicate(), one.returncode) for one in playing]
+    assert [(errors, status) for _, errors, status in done] == [("", 0)] * 3
+    assert len({printed for printed, _, _ in done}) == 1
+
+
+def test_a_story_holds_nobody_up(tmp_path: Path) -> None:
+    """SIM-1: while somebody writes to an embedded database, as the panel does, stories are played all the same."""
+    environment = {"DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    command = [sys.executable, str(ROOT / "manage.py"), "simulate", str(FOLDER / "example.toml")]
+    first = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    with closing(sqlite3.connect(tmp_path / "db.sqlite3", isolation_level=None)) as panel:
+        panel.execute("BEGIN IMMEDIATE")
+        second = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert first.stdout == second.stdout

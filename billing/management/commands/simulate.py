@@ -7,14 +7,11 @@ import json
 from datetime import date
 from typing import Any
 
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
-from billing.engine import BillingFault
-from billing.simulate import as_json, as_table, simulate
-from billing.stories import StoryError, read_file
+from billing.scratch import scratch_database
+from billing.simulate import Outcome, as_json, as_table, simulate
+from billing.stories import Story, StoryError, read_file
 
 MALFORMED = 2
 
@@ -37,11 +34,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        prepare_database()
         try:
-            stories = [read_file(path, options["until"]) for path in options["files"]]
-            outcomes = [simulate(story) for story in stories]
-        except (StoryError, BillingFault) as error:
+            with scratch_database():
+                stories = [read_file(path, options["until"]) for path in options["files"]]
+                outcomes = [
+                    _played(path, story) for path, story in zip(options["files"], stories, strict=True)
+                ]
+        except StoryError as error:
             raise CommandError(str(error), returncode=MALFORMED) from error
         if options["format"] == "table":
             self.stdout.write("\n\n".join(as_table(outcome) for outcome in outcomes))
@@ -51,14 +50,8 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(as_json(outcome), indent=indent, ensure_ascii=False))
 
 
-def prepare_database() -> None:
-    """Bring an embedded database up to date, so that a story can be played before anything else was run.
-
-    Raises CommandError where a server's database is behind: that is migrated by whoever runs it.
-    """
-    executor = MigrationExecutor(connection)
-    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        return
-    if connection.vendor != "sqlite":
-        raise CommandError("The database is not up to date: run `manage.py migrate` first.")
-    call_command("migrate", verbosity=0, interactive=False)
+def _played(path: str, story: Story) -> Outcome:
+    try:
+        return simulate(story)
+    except StoryError as error:
+        raise StoryError(f"{path}: {error}") from error
