@@ -350,9 +350,10 @@ def _event(number: int, row: Any, opened: date) -> Event:
     where = f"event {number}"
     if not isinstance(row, dict):
         raise StoryError(f"{where}: is a table with on and do")
-    on = _value(row, where, "on", a_date)
     do = row.get("do")
-    where = f"{where} ({on}, {do})"
+    if "on" in row:
+        where = f"{where} ({row['on']}, {do})"
+    on = _value(row, where, "on", a_date)
     name = do if isinstance(do, str) else ""
     kind = EVENTS.get(name)
     if kind is None:

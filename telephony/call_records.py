@@ -11,6 +11,7 @@ from typing import NamedTuple
 from accounts.models import Account
 from accounts.refusals import Refused
 from accounts.trail import Actor
+from billing.models import UsageRecord
 from billing.usage import NewUsage, UsageBook, check_time
 from telephony.calls import Direction, is_toll_free, meter_of
 from telephony.models import Number, NumberHolding
@@ -133,8 +134,10 @@ def record_call(
 
     A toll-free number is called and calls nobody, so a call to one that the account has no record of was
     still inbound, as one from a number that it has no record of was outbound. Raises Refused where the call
-    lies in the future or before the account.
+    lies in the future or before the account; not where it has come in before, whatever is said of it now (USE-1).
     """
+    if UsageRecord.objects.filter(account=account, record_id=record_id).exists():
+        return False
     check_time(account, occurred_at, at)
     book = NumberBook.of([account])
     call = Call(record_id, caller, called, seconds, occurred_at)

@@ -161,6 +161,7 @@ def test_numbers_and_prices_of_real_accounts_do_not_disturb_a_story() -> None:
         ("events = 3\n" + HEAD, "events: is a list"),
         ("events = [3]\n" + HEAD, "event 1: is a table with on and do"),
         ('events = [{do = "add_user"}]\n' + HEAD, "event 1: on: is missing"),
+        (HEAD + '[[events]]\non = "soon"\ndo = "add_user"\n', "event 1 (soon, add_user): on: is a date like"),
         (EVENT + 'do = ["x"]\n', "event 1 (2026-01-12, ['x']): do: there is no such event"),
         (EVENT + 'do = "fly"\n', "event 1 (2026-01-12, fly): do: there is no such event"),
         (EVENT, "event 1 (2026-01-12, None): do: there is no such event"),

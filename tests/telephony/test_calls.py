@@ -253,4 +253,6 @@ def test_the_same_call_twice_counts_once(account: Account) -> None:
     assert take(account, BOSTON, OWN_TOLL_FREE) == "toll-free-inbound"
     told: dict[str, Any] = {"seconds": 6000, "occurred_at": NOON, **on(account, "01-22")}
     assert not record_call(account, "c1", caller=BOSTON, called=OWN_TOLL_FREE, **told)
+    told["occurred_at"] += timedelta(days=90)
+    assert not record_call(account, "c1", caller=BOSTON, called=OWN_TOLL_FREE, **told)
     assert [record.quantity for record in UsageRecord.objects.all()] == [61]
