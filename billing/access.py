@@ -40,8 +40,8 @@ def access_by(subscription: Subscription | None, on: date) -> Access:
     """What a licence of this subscription, or without one of the account's own, gives on the day `on`."""
     if subscription is None:
         return Access(has_it=True, is_ending=False, words="")
-    if subscription.ends_on <= on:
-        words = f"No access: subscription {subscription} ended on {subscription.ends_on}"
+    if subscription.has_ended(on):
+        words = f"No access: subscription {subscription} {subscription.end_words}"
         return Access(has_it=False, is_ending=False, words=words)
     if subscription.starts_on > on:
         words = f"No access yet: subscription {subscription} begins on {subscription.starts_on}"

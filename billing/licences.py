@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
 from accounts.models import Account, EndUser
 from accounts.refusals import Refused
@@ -115,7 +115,8 @@ def holdings(account: Account) -> list[Holding]:
 
 def held_by_subscription(account: Account, on: date) -> dict[int, list[Holding]]:
     """The licences of each subscription that has not ended by the day `on`, by its id. Four queries."""
-    ended = set(Subscription.objects.filter(tenancy=account.pk, ends_on__lte=on).values_list("pk", flat=True))
+    over = Q(ends_on__lte=on) | Q(ends_on=F("starts_on"))
+    ended = set(Subscription.objects.filter(over, tenancy=account.pk).values_list("pk", flat=True))
     held = stock_of(account).of_subscriptions
     return {subscription: held[subscription] for subscription in held if subscription not in ended}
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
 
 from accounts.models import Account
 from billing.catalogue import prices_on
@@ -52,7 +52,7 @@ class Status(StrEnum):
 
 def status_of(subscription: Subscription, today: date) -> Status:
     """The status of a subscription on the account's own day."""
-    if subscription.ends_on <= today:
+    if subscription.has_ended(today):
         return Status.ENDED
     if subscription.starts_on > today:
         return Status.UPCOMING
@@ -65,8 +65,8 @@ def in_status(status: str, today: date) -> Q:
     """The subscriptions of a status; all for one that is none."""
     soon = today + timedelta(days=ENDS_SOON_DAYS)
     found: dict[str, Q] = {
-        Status.ENDED: Q(ends_on__lte=today),
-        Status.UPCOMING: Q(starts_on__gt=today, ends_on__gt=today),
+        Status.ENDED: Q(ends_on__lte=today) | Q(ends_on=F("starts_on")),
+        Status.UPCOMING: Q(starts_on__gt=today, ends_on__gt=F("starts_on")),
         Status.ENDS_SOON: Q(starts_on__lte=today, ends_on__gt=today, ends_on__lte=soon),
         Status.ACTIVE: Q(starts_on__lte=today, ends_on__gt=soon),
     }

@@ -114,7 +114,7 @@ def end_subscription(subscription: Subscription, *, actor: Actor, at: datetime) 
     """
     with open_ledger(subscription.account, actor=actor, at=at) as ledger:
         found = Subscription.objects.select_for_update().get(pk=subscription.pk)
-        if found.ends_on <= ledger.on:
+        if found.has_ended(ledger.on):
             return
         before = found.ends_on
         found.ends_on = max(ledger.on, found.starts_on)
@@ -242,10 +242,10 @@ def term_months(starts_on: date, ends_on: date) -> int:
 
 def check_runs(subscription: Subscription, on: date) -> None:
     """Raise Refused where a subscription has ended by the day `on`: as it is now, under the ledger's lock."""
-    ends_on = Subscription.objects.values_list("ends_on", flat=True).get(pk=subscription.pk)
-    if ends_on <= on:
+    found = Subscription.objects.get(pk=subscription.pk)
+    if found.has_ended(on):
         raise Refused(
-            f"Subscription {subscription} ended on {ends_on}. Nothing was changed.",
+            f"Subscription {found} {found.end_words}. Nothing was changed.",
             rule="SUB-8",
             field="subscription",
         )

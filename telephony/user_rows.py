@@ -335,10 +335,8 @@ def _find_licence(
         verdict.refuse("subscription", "A subscription is named, but no licence of it.")
     elif name and subscription is None:
         verdict.refuse("subscription", f"There is no subscription “{name[:80]}”.")
-    elif subscription is not None and subscription.ends_on <= on:
-        verdict.refuse(
-            "subscription", f"Subscription {subscription} ended on {subscription.ends_on}.", "SUB-8"
-        )
+    elif subscription is not None and subscription.has_ended(on):
+        verdict.refuse("subscription", f"Subscription {subscription} {subscription.end_words}.", "SUB-8")
     elif not name or subscription is not None:
         verdict.product, verdict.subscription = product, subscription
     if verdict.says("number") and (product is None or product.pk != UC_LICENCE):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -117,6 +119,20 @@ class Subscription(models.Model):
     def account(self) -> Account:
         """The account whose tenant it is in."""
         return self.tenancy.account
+
+    def has_ended(self, on: date) -> bool:
+        """Whether it is over by the account's day `on`: its end has come, or it was ended before it began."""
+        return self.ends_on <= max(on, self.starts_on)
+
+    @property
+    def was_called_off(self) -> bool:
+        """Whether it was ended before its start, so that it never begins."""
+        return self.end_recorded_on is not None and self.end_recorded_on < self.starts_on
+
+    @property
+    def end_words(self) -> str:
+        """How it ended, after its name: "ended on 2026-03-01"."""
+        return "ended before it began" if self.was_called_off else f"ended on {self.ends_on}"
 
 
 class SubscriptionCommitment(models.Model):

@@ -173,7 +173,7 @@ def _added(subscription: Subscription, lines: Sequence[object]) -> str:
 def subscription_buy(request: AccountRequest, pk: int) -> HttpResponse:
     """Buy licences on a subscription; they are billed from today or its start to its end (SUB-10)."""
     found = own_subscription(request, pk)
-    if found.ends_on <= request.today:
+    if found.has_ended(request.today):
         return _is_over(request, found)
     deal = replace(
         BUYING,
@@ -198,7 +198,7 @@ def subscription_buy(request: AccountRequest, pk: int) -> HttpResponse:
 def subscription_give_back(request: AccountRequest, pk: int) -> HttpResponse:
     """Give back licences of a subscription that nobody holds and no agent is committed to (LIC-1, SUB-6)."""
     found = own_subscription(request, pk)
-    if found.ends_on <= request.today:
+    if found.has_ended(request.today):
         return _is_over(request, found)
     deal = replace(
         GIVING_BACK,
@@ -242,7 +242,8 @@ def _up(subscription: Subscription) -> dict[str, Any]:
 
 def _is_over(request: AccountRequest, subscription: Subscription) -> HttpResponse:
     ended = explain.day_words(subscription.ends_on)
-    messages.error(request, f"{subscription} ended on {ended}: it can no longer be changed.")
+    words = subscription.end_words if subscription.was_called_off else f"ended on {ended}"
+    messages.error(request, f"{subscription} {words}: it can no longer be changed.")
     return redirect("billing:subscription", account=request.account.slug, pk=subscription.pk)
 
 
@@ -254,7 +255,7 @@ def _is_over(request: AccountRequest, subscription: Subscription) -> HttpRespons
 def subscription_commitments(request: AccountRequest, pk: int) -> HttpResponse:
     """Change what a subscription commits to from today, after a look at the next invoice (SUB-6)."""
     found = own_subscription(request, pk)
-    if found.ends_on <= request.today:
+    if found.has_ended(request.today):
         return _is_over(request, found)
     own = next(one for one in subscriptions_of(request.account) if one.id == pk)
     current = queries.commitments_on(own, request.today)
@@ -362,7 +363,7 @@ def _set(
 def subscription_end(request: AccountRequest, pk: int) -> HttpResponse:
     """End a subscription today, once its name was typed: what is credited, and who loses access (BIL-5, SUB-8)."""
     found = own_subscription(request, pk)
-    if found.ends_on <= request.today:
+    if found.has_ended(request.today):
         return _is_over(request, found)
     up = place(request, "billing:subscription", pk=pk)
     context: dict[str, Any] = {"subscription": found, "up": up}

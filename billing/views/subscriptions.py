@@ -217,7 +217,7 @@ def primary_words(succession: queries.Succession) -> list[str]:
 def other_words(own: SubscriptionFacts, succession: queries.Succession, today: date) -> list[str]:
     """Why a subscription is not the primary."""
     primary = succession.primary
-    if own.ends_on <= today:
+    if own.ends_on <= max(today, own.starts_on):
         return ["Not the primary: it has ended."]
     if own.starts_on > today:
         return [f"Not the primary: it starts on {own.starts_on}."]

@@ -315,7 +315,9 @@ def free_words(holding: Holding | None) -> str:
 def standing(subscription: Subscription, today: date) -> tuple[str, str]:
     """How a subscription stands on a day, in words with ISO dates, and the tone that it is shown in."""
     access = access_by(subscription, today)
-    if subscription.ends_on <= today:
+    if subscription.was_called_off:
+        return "Ended before it began", "neutral"
+    if subscription.has_ended(today):
         return f"Ended {subscription.ends_on}", "neutral"
     if not access.has_it:
         return f"Begins {subscription.starts_on}", "info"

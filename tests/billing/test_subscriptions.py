@@ -25,7 +25,7 @@ from billing.models import (
 )
 from billing.overage import NO_DEPARTMENT, overage_of, periods_of
 from billing.preview import next_invoice
-from billing.subscription_queries import Status, status_of, succession
+from billing.subscription_queries import Status, in_status, status_of, succession
 from billing.subscriptions import (
     Terms,
     add_subscription,
@@ -337,6 +337,13 @@ def test_one_that_has_not_begun_never_begins() -> None:
     end_subscription(found, **on(account, "01-25"))
     found.refresh_from_db()
     assert found.ends_on == found.starts_on
+    with pytest.raises(Refused, match="ended before it began"):
+        add_licences(account, product(PRO), 1, subscription=found, **on(account, "01-26"))
+    end_subscription(found, **on(account, "01-27"))
+    assert trail_of(account).count("end-subscription") == 1
+    assert status_of(found, day("01-26")) == Status.ENDED
+    assert list(Subscription.objects.filter(in_status(Status.ENDED, day("01-26")))) == [found]
+    assert not Subscription.objects.filter(in_status(Status.UPCOMING, day("01-26"))).exists()
     assert next_invoice(account).total == 0
     assert succession(subscriptions_of(account), day("02-20")).primary is None
 
