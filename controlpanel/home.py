@@ -22,7 +22,9 @@ from billing.engine import BillingFault
 from billing.models import BillingSchedule, Invoice, InvoiceKind, InvoiceState, LicenceAssignment
 from billing.views.overview import told
 from controlpanel.navigation import address
+from controlpanel.templatetags.ui import relative_day
 from telephony.models import Number, NumberState
+from telephony.views.installed import Onboarding, onboarding_of
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
@@ -258,6 +260,9 @@ def _needs(
     endings, more = told_by(schedule, request.today)
     for first in endings:
         yield _ending(request, first, more)
+    onboarding = onboarding_of(request)
+    if onboarding is not None and (onboarding.is_near or onboarding.contact_center.requested_at is None):
+        yield _going_live(request, onboarding)
     soon = [row for row in waiting if row.begins_on is not None and row.begins_on <= request.today + SOON]
     numbers = [row for row in soon if row.basis == PARKED]
     if numbers:
@@ -291,6 +296,27 @@ def _needs(
             "Without one they cannot be given a number.",
             address("accounts:end-users", account=request.account.slug) + "?licence=none",
         )
+
+
+def _going_live(request: AccountRequest, onboarding: Onboarding) -> Need:
+    """A contact center that goes live by itself soon, or is still to be set up or asked for (ONB-2, ONB-9)."""
+    left = onboarding.total - onboarding.done
+    steps = f"{left} step{'' if left == 1 else 's'} of its set-up {'is' if left == 1 else 'are'} left."
+    url = address("telephony:contact-center", account=request.account.slug)
+    name = onboarding.contact_center
+    if onboarding.is_near and onboarding.activates_on is not None:
+        begins = f"All of it is billed from {explain.day_words(onboarding.activates_on)} on, for good."
+        when = relative_day(onboarding.activates_on, request.today)
+        return Need(
+            "calendar-clock",
+            "warn",
+            f"{name} goes live by itself {when}",
+            f"{begins} {steps}" if left else begins,
+            url,
+        )
+    if left:
+        return Need("headset", "info", f"{name} is in onboarding", steps, url)
+    return Need("headset", "info", f"{name} is set up", "Say that you are ready to go live.", url)
 
 
 def _ending(request: AccountRequest, ending: Ending, more: int) -> Need:

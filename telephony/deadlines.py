@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from django.db import transaction
@@ -35,12 +35,23 @@ def warn_due(at: datetime) -> int:
     return warned
 
 
+def days_left(contact_center: ContactCenter, on: date) -> int | None:
+    """How many days are left on a day until it goes live by itself, or None where it does not."""
+    due = activates_on(contact_center)
+    return None if due is None else (due - on).days
+
+
+def is_near(contact_center: ContactCenter, on: date) -> bool:
+    """Whether it goes live by itself so soon that pages warn of it, from the day of the first warning (ONB-9)."""
+    left = days_left(contact_center, on)
+    return left is not None and left <= max(WARNINGS)
+
+
 def warning_of(contact_center: ContactCenter, at: datetime) -> int | None:
     """The warning that is due at the instant `at`, as one of WARNINGS, or None."""
-    due = activates_on(contact_center)
-    if due is None:
+    left = days_left(contact_center, contact_center.account.local_date(at))
+    if left is None:
         return None
-    left = (due - contact_center.account.local_date(at)).days
     reached = [days for days in WARNINGS if left <= days]
     if left < 1 or not reached:
         return None

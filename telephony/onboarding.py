@@ -11,7 +11,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from accounts.models import Account
 from accounts.refusals import Refused
 from accounts.trail import Actor
-from billing.models import Charge, LicenceAssignment
+from billing.models import Charge, Family, LicenceAssignment
 from telephony.contact_center import ACTIVE, STORAGE, activate, contact_center_of
 from telephony.models import ContactCenter, Number, NumberState, OnboardingState
 
@@ -32,7 +32,7 @@ def progress(account: str, service: str) -> dict[str, Exists]:
     """What `steps` needs to know, as annotations of a query in which these fields name account and service."""
     items = Charge.objects.filter(account=OuterRef(account), ended_on=None, subscription=None)
     assigned = LicenceAssignment.objects.filter(
-        account=OuterRef(account), unassigned_on=None, product__family="contact-center"
+        account=OuterRef(account), unassigned_on=None, product__family=Family.CONTACT_CENTER
     )
     numbers = Number.objects.filter(service=OuterRef(service), state=NumberState.ASSIGNED)
     return {
@@ -40,6 +40,7 @@ def progress(account: str, service: str) -> dict[str, Exists]:
         "has_numbers": Exists(numbers),
         "has_channels": Exists(items.filter(product__code__startswith="cc-channel-")),
         "has_storage": Exists(items.filter(product__in=STORAGE)),
+        "has_package": Exists(items.filter(product__family=Family.PACKAGE)),
     }
 
 
@@ -56,7 +57,11 @@ def steps(contact_center: ContactCenter) -> list[Step]:
         Step("numbers", "Assign phone numbers", known["has_numbers"]),
         Step("channels", "Enable channels", known["has_channels"]),
         Step("recording", "Choose recording storage", known["has_storage"]),
-        Step("toll-free", "Choose a toll-free package", contact_center.toll_free_chosen_on is not None),
+        Step(
+            "toll-free",
+            "Choose a toll-free package",
+            known["has_package"] or contact_center.toll_free_chosen_on is not None,
+        ),
         Step("test-call", "Confirm a test call", contact_center.test_call_on is not None),
     ]
 

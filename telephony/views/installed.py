@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from accounts.models import Account
 from accounts.permissions import ADMINS, ALL_BUT_BILLING, fetched_with
 from telephony.contact_center import MOST_LICENCES
+from telephony.deadlines import is_near
 from telephony.models import ContactCenter
 from telephony.onboarding import Step, activates_on, day_of, progress, steps
 
@@ -22,14 +23,15 @@ if TYPE_CHECKING:
     from accounts.models import Brand
     from accounts.permissions import AccountRequest
 
-PROGRESS: Final = ("has_users", "has_numbers", "has_channels", "has_storage")
+PROGRESS: Final = ("has_users", "has_numbers", "has_channels", "has_storage", "has_package")
 
 
 @dataclass(frozen=True, slots=True)
 class Onboarding:
     """What the banner says while a contact center is being set up (ONB-2).
 
-    `day` counts from 1 on the day of installation. `may_open`: the person may look at the checklist;
+    `day` counts from 1 on the day of installation. `activates_on`: when it goes live by itself;
+    `is_near`: so soon that warnings go out (ONB-9). `may_open`: the person may look at the checklist;
     `may_ask`: and may ask to go live.
     """
 
@@ -37,6 +39,7 @@ class Onboarding:
     day: int
     steps: Sequence[Step]
     activates_on: date | None
+    is_near: bool
     may_open: bool
     may_ask: bool
 
@@ -89,11 +92,14 @@ def onboarding_of(request: HttpRequest) -> Onboarding | None:
     if contact_center is None or not contact_center.is_onboarding:
         return None
     role = asked.membership_role
+    due = activates_on(contact_center)
     return Onboarding(
         contact_center,
         day=day_of(contact_center, asked.today),
         steps=steps(contact_center),
-        activates_on=activates_on(contact_center),
+        # One that is due already goes live with the next tick.
+        activates_on=due and max(due, asked.today),
+        is_near=is_near(contact_center, asked.today),
         may_open=role is None or role in ALL_BUT_BILLING,
         may_ask=role in ADMINS,
     )

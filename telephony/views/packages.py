@@ -100,7 +100,6 @@ def choose_package(
         "cost": cost,
         "pay_per_use": PAY_PER_USE,
         "current": current,
-        "charge": charge,
         "chosen": form["package"].value() if form.is_bound else current,
         "offers": [
             (offer, is_blocked and offer.minutes > minutes.get(current, 0), offer.product.pk == current)
@@ -109,6 +108,7 @@ def choose_package(
         "is_blocked": is_blocked,
         "keep": [("package", current)],
         "is_unchosen": is_onboarding
+        and charge is None
         and contact_center is not None
         and contact_center.toll_free_chosen_on is None,
     }

@@ -10,8 +10,11 @@ from django.http.response import HttpResponseBase
 from django.test import Client
 
 from accounts.models import Account, EndUser, Role
+from billing.explain import day_words
 from billing.licences import add_licences, assign_licence
 from billing.models import BillingSchedule, Charge, Invoice, Product
+from telephony.contact_center import install, request_activation
+from telephony.models import ContactCenter, Edition
 from telephony.numbers import add_number, assign_number
 from tests import factories
 from tests.billing_pages.conftest import OPENED, TODAY, Story
@@ -147,6 +150,30 @@ class TestNeeds:
         BillingSchedule.objects.update(held_at=AT, held_reason="manage.py reprice uc-licence")
         assert needs(owner_client) == ["Your invoice is held back"]
         assert "reprice" not in owner_client.get(PAGE).content.decode()
+
+    def test_a_contact_center_that_is_set_up(self, account: Account, owner_client: Client) -> None:
+        """ONB-2: what is left is told until going live was asked for."""
+        installed = install(account, Edition.PRO, actor=TESTS, at=AT)
+        assert needs(owner_client) == ["Contact Center Pro is in onboarding"]
+        (need,) = owner_client.get(PAGE).context["needs"]
+        assert need.hint == "6 steps of its set-up are left."
+        assert owner_client.get(need.url).status_code == 200
+        request_activation(installed, actor=TESTS, at=AT)
+        assert needs(owner_client) == []
+
+    def test_a_contact_center_that_goes_live_by_itself(self, account: Account, owner_client: Client) -> None:
+        """ONB-9: the panel warns too, asked for or not, from 14 days before, and says what it means."""
+        account.brand.auto_activate_after_days = 30
+        account.brand.save()
+        at = AT - timedelta(days=15)
+        installed = install(account, Edition.PRO, actor=TESTS, at=at)
+        request_activation(installed, actor=TESTS, at=at)
+        assert needs(owner_client) == []
+        ContactCenter.objects.update(installed_on=TODAY - timedelta(days=16))
+        assert needs(owner_client) == ["Contact Center Pro goes live by itself in 14 days"]
+        (need,) = owner_client.get(PAGE).context["needs"]
+        day = day_words(TODAY + timedelta(days=14))
+        assert need.hint == f"All of it is billed from {day} on, for good. 6 steps of its set-up are left."
 
     def test_every_need_is_a_way_in(self, story: Story, uc: Product, owner_client: Client) -> None:
         story.on(OPENED, lambda by: add_licences(story.account, uc, 1, **by))

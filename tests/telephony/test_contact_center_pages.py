@@ -14,7 +14,7 @@ from accounts.permissions import ONBOARDING
 from accounts.trail import Actor
 from billing.licences import add_licences, holdings
 from billing.models import Charge, Product
-from billing.packages import package_charge
+from billing.packages import package_charge, set_package
 from telephony.contact_center import (
     activate,
     add_items,
@@ -197,6 +197,22 @@ class TestBanner:
         assert "no upgrade of the toll-free package" not in shown
         assert "goes live by itself on" in shown
         assert "May 1, 2026" in shown
+        assert "onboarding-near" not in shown
+
+    @pytest.mark.parametrize(
+        ("days", "words"), [(45, None), (46, "in 14 days"), (59, "tomorrow"), (60, "today"), (63, "today")]
+    )
+    def test_warns_before_it_goes_live_by_itself(
+        self, client: Client, account: Account, pro: ContactCenter, days: int, words: str | None
+    ) -> None:
+        """ONB-9: on every page, from 14 days before; where beat is late, it is due today."""
+        account.brand.auto_activate_after_days = 60
+        account.brand.save()
+        ContactCenter.objects.update(installed_on=pro.installed_on - timedelta(days=days))
+        shown = text(client.get(reverse("accounts:end-users", args=["northwind"])))
+        assert ("onboarding-near" in shown) == (words is not None)
+        if words:
+            assert f">{words}<" in shown.partition("Goes live by itself")[2]
 
     @pytest.mark.parametrize(
         ("role", "asks", "links"),
@@ -387,6 +403,15 @@ class TestTollFree:
         assert "Keeping it counts" in text(client.get(page("contact-center-toll-free")))
         response = client.post(page("contact-center-toll-free"), {"package": "pay-per-use"}, follow=True)
         assert "Keeping it counts" not in text(response)
+        checklist = client.get(page("contact-center")).context["checklist"]
+        assert [step.key for step, _ in checklist if step.is_done] == ["toll-free"]
+
+    def test_a_package_that_is_there_was_chosen(
+        self, client: Client, account: Account, pro: ContactCenter
+    ) -> None:
+        """ONB-2, ONB-5: one of the initial order ticks off the step, and is no default to be kept."""
+        set_package(account, "toll-free-500", actor=TESTS, at=AT)
+        assert "Keeping it counts" not in text(client.get(page("contact-center-toll-free")))
         checklist = client.get(page("contact-center")).context["checklist"]
         assert [step.key for step, _ in checklist if step.is_done] == ["toll-free"]
 
