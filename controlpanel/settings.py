@@ -248,5 +248,7 @@ LOGGING = {
             "celery.worker",
             "celery.beat",
         )
-    },
+    }
+    # A line for each message that is taken off the broker says little, and after the demo pushes its sign-ins away.
+    | {"celery.worker.strategy": {"level": "WARNING"}},
 }

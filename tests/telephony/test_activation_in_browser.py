@@ -36,16 +36,19 @@ def test_goes_live_and_the_next_invoice_is_the_one_that_was_shown(
 
     page.goto(f"{panel.url}/admin/telephony/contactcenter/")
     expect(page.get_by_role("row", name="Northwind")).to_contain_text("0 of 6")
+    assert barriers(page) == []
     page.get_by_role("link", name="Northwind").click()
     page.get_by_role("textbox", name="Note").fill("They want to be live by Friday.")
     page.get_by_role("button", name="Add note").click()
     expect(page.get_by_text("They want to be live by Friday.")).to_be_visible()
+    assert barriers(page) == []
     page.get_by_role("link", name="Activate…").click()
 
     expect(page.get_by_text("This cannot be undone.")).to_be_visible()
     promised = page.locator("#activation-then").inner_text()
     assert promised != page.locator("#activation-now").inner_text()
     page.get_by_text("Every line of it").click()
+    assert barriers(page) == []
     expect(page.get_by_role("cell", name="partial month").first).to_be_visible()
     page.get_by_label("Reason").fill("Asked to go live")
     page.get_by_label("The account's name").fill("Somebody else")
