@@ -61,6 +61,8 @@ urlpatterns = [
         name="contact-center-storage",
     ),
     path("contact-center/users/", contact_center_users.users, name="contact-center-users"),
+    path("contact-center/users.csv", contact_center_users.users_csv, name="contact-center-users-csv"),
     path("contact-center/numbers/", contact_center_users.numbers, name="contact-center-numbers"),
+    path("contact-center/numbers.csv", contact_center_users.numbers_csv, name="contact-center-numbers-csv"),
     path("contact-center/toll-free/", contact_center_subscription.toll_free, name="contact-center-toll-free"),
 ]

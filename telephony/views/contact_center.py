@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django.http import HttpResponse
+    from django.http.response import HttpResponseBase
 
 FORM: Final = ["GET", "HEAD", "POST"]
 TABS: Final = {
@@ -55,7 +56,7 @@ STEP_PAGES: Final = {
 }
 FEE: Final = "cc-activation-fee"
 
-View = Callable[[AccountRequest, ContactCenter], "HttpResponse"]
+View = Callable[[AccountRequest, ContactCenter], "HttpResponseBase"]
 
 
 def installed_page(*, is_form: bool = False) -> Callable[[View], Page]:
@@ -67,7 +68,7 @@ def installed_page(*, is_form: bool = False) -> Callable[[View], Page]:
     def decorate(view: View) -> Page:
         @account_page(is_form=is_form)
         @wraps(view)
-        def page(request: AccountRequest) -> HttpResponse:
+        def page(request: AccountRequest) -> HttpResponseBase:
             contact_center = installed_in(request)
             if contact_center is not None:
                 return view(request, contact_center)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from django.contrib import messages
@@ -10,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.exporting import csv_response
 from accounts.forms import filters_of
 from accounts.models import EndUser
 from accounts.paging import chosen_order, page_of
@@ -33,19 +35,25 @@ from telephony.contact_center_queries import (
 from telephony.contact_center_users import assign_users, unassign_users
 from telephony.models import NumberState
 from telephony.queries import account_numbers, token_of, with_costs
-from telephony.views.contact_center import FORM, installed_page, tabs_of
+from telephony.views.contact_center import FORM, cc_address, installed_page, tabs_of
+from telephony.views.numbers import CHUNK, numbers_file
 
 if TYPE_CHECKING:
-    from django.http import HttpResponse
+    from collections.abc import Iterator
 
+    from django.db.models import QuerySet
+    from django.http import HttpResponse, StreamingHttpResponse
+
+    from accounts.exporting import Cell
     from accounts.permissions import AccountRequest
-    from telephony.models import ContactCenter
+    from telephony.models import ContactCenter, Number
 
 USER_ORDERS: Final = {
     "name": ("name", "pk"),
     "extension": ("extension", "pk"),
     "department": ("department", "name", "pk"),
 }
+COLUMNS: Final = ("name", "email", "extension", "department", "contact center since", "access")
 NUMBER_ORDERS: Final = {"number": ("e164", "pk"), "region": ("country", "region", "e164", "pk")}
 
 
@@ -67,15 +75,7 @@ def users(request: AccountRequest, contact_center: ContactCenter) -> HttpRespons
             refusal = refused
         else:
             return redirect(request.get_full_path())
-    filters = ContactCenterUserFilter(request.GET)
-    asked = filters_of(filters)
-    wanted = asked["contact_center"]
-    found = contact_center_users(
-        contact_center,
-        search=asked["q"] or "",
-        has_it=wanted == WITH if wanted in (WITH, WITHOUT) else None,
-        barred_on=request.today if wanted == BARRED else None,
-    )
+    filters, found = _users_asked(request, contact_center)
     order = chosen_order(request.GET, USER_ORDERS, default="name")
     page = page_of(found, order=order, query=request.GET)
     given = accesses(contact_center, page.rows, request.today)
@@ -96,7 +96,8 @@ def users(request: AccountRequest, contact_center: ContactCenter) -> HttpRespons
             for end_user in page.rows
         ],
         "here": request.get_full_path(),
-        "is_filtered": any(asked.values()),
+        "is_filtered": any(filters_of(filters).values()),
+        "export_url": cc_address(request, "contact-center-users-csv"),
         "chosen": chosen,
         "refusal": refusal,
         "assigned": assigned_users(contact_center),
@@ -107,6 +108,47 @@ def users(request: AccountRequest, contact_center: ContactCenter) -> HttpRespons
     }
     status = 400 if refusal else 200
     return render(request, "telephony/contact_center/users.html", context, status=status)
+
+
+@require_safe
+@installed_page()
+def users_csv(request: AccountRequest, contact_center: ContactCenter) -> StreamingHttpResponse:
+    """The same end users as a file, all of them; `access` says why an assignment gives none today (SUB-8)."""
+    _, found = _users_asked(request, contact_center)
+    everybody = found.order_by("name", "pk").iterator(chunk_size=CHUNK)
+
+    def rows() -> Iterator[list[Cell]]:
+        for chunk in iter(lambda: list(islice(everybody, CHUNK)), []):
+            given = accesses(contact_center, chunk, request.today)
+            for end_user in chunk:
+                access = given.get(end_user.pk)
+                since = vars(end_user)["since"]
+                yield [
+                    end_user.name,
+                    end_user.email,
+                    end_user.extension,
+                    end_user.department,
+                    since,
+                    access.words if access else "",
+                ]
+
+    return csv_response(f"{request.account.slug}-contact-center-users", COLUMNS, rows())
+
+
+def _users_asked(
+    request: AccountRequest, contact_center: ContactCenter
+) -> tuple[ContactCenterUserFilter, QuerySet[EndUser]]:
+    """The filters of the address, and the end users that they let through."""
+    filters = ContactCenterUserFilter(request.GET)
+    asked = filters_of(filters)
+    wanted = asked["contact_center"]
+    found = contact_center_users(
+        contact_center,
+        search=asked["q"] or "",
+        has_it=wanted == WITH if wanted in (WITH, WITHOUT) else None,
+        barred_on=request.today if wanted == BARRED else None,
+    )
+    return filters, found
 
 
 def _carry_out(request: AccountRequest, contact_center: ContactCenter, action: str, chosen: set[int]) -> str:
@@ -127,15 +169,7 @@ def _carry_out(request: AccountRequest, contact_center: ContactCenter, action: s
 @installed_page()
 def numbers(request: AccountRequest, contact_center: ContactCenter) -> HttpResponse:
     """The local and toll-free numbers that ring in the contact center, each with its cost (NUM-4)."""
-    form = ContactCenterNumberFilter(request.GET)
-    asked = filters_of(form)
-    found = account_numbers(
-        request.account,
-        today=request.today,
-        search=asked["q"] or "",
-        state=NumberState.ASSIGNED,
-        kind=asked["kind"] or "",
-    ).filter(service=contact_center.service)
+    form, found = _numbers_asked(request, contact_center)
     order = chosen_order(request.GET, NUMBER_ORDERS, default="number")
     page = page_of(found, order=order, query=request.GET)
     assign = reverse("telephony:number-assign-to", kwargs={"account": request.account.slug})
@@ -145,7 +179,32 @@ def numbers(request: AccountRequest, contact_center: ContactCenter) -> HttpRespo
         "form": form,
         "page": page,
         "rows": with_costs(request.account, page.rows, request.today),
-        "is_filtered": any(asked.values()),
+        "is_filtered": any(filters_of(form).values()),
+        "export_url": cc_address(request, "contact-center-numbers-csv"),
         "assign_url": f"{assign}?to={token_of(contact_center.service)}",
     }
     return render(request, "telephony/contact_center/numbers.html", context)
+
+
+@require_safe
+@installed_page()
+def numbers_csv(request: AccountRequest, contact_center: ContactCenter) -> StreamingHttpResponse:
+    """The same numbers as a file, all of them."""
+    _, found = _numbers_asked(request, contact_center)
+    return numbers_file(request, "contact-center-numbers", found)
+
+
+def _numbers_asked(
+    request: AccountRequest, contact_center: ContactCenter
+) -> tuple[ContactCenterNumberFilter, QuerySet[Number]]:
+    """The filters of the address, and the contact center's numbers that they let through."""
+    form = ContactCenterNumberFilter(request.GET)
+    asked = filters_of(form)
+    found = account_numbers(
+        request.account,
+        today=request.today,
+        search=asked["q"] or "",
+        state=NumberState.ASSIGNED,
+        kind=asked["kind"] or "",
+    )
+    return form, found.filter(service=contact_center.service)

@@ -91,6 +91,11 @@ def numbers(request: AccountRequest) -> HttpResponse:
 def numbers_csv(request: AccountRequest) -> StreamingHttpResponse:
     """The same numbers as a file, all of them."""
     _, found = _asked(request)
+    return numbers_file(request, "numbers", found)
+
+
+def numbers_file(request: AccountRequest, name: str, found: QuerySet[Number]) -> StreamingHttpResponse:
+    """Numbers that came from `account_numbers` as a CSV file, with their costs; `name` ends that of the file."""
     account = request.account
 
     def rows() -> Iterator[list[Cell]]:
@@ -111,7 +116,7 @@ def numbers_csv(request: AccountRequest) -> StreamingHttpResponse:
                     number.added_on,
                 ]
 
-    return csv_response(f"{account.slug}-numbers", COLUMNS, rows())
+    return csv_response(f"{account.slug}-{name}", COLUMNS, rows())
 
 
 @require_POST

@@ -1,10 +1,11 @@
 """Contact Center for people, and the numbers that ring there (ONB-4)."""
 
+import csv
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.test import Client
 
 from accounts.models import Account, EndUser
@@ -41,6 +42,12 @@ def with_it() -> set[str]:
 
 def keys(*people: EndUser) -> list[int]:
     return [end_user.pk for end_user in people]
+
+
+def rows_of(response: HttpResponseBase) -> list[dict[str, str]]:
+    """The rows of a file that was sent."""
+    assert isinstance(response, StreamingHttpResponse)
+    return list(csv.DictReader(response.getvalue().decode().splitlines()))
 
 
 def test_assigns_in_bulk_without_limit(client: Client, pro: ContactCenter, people: list[EndUser]) -> None:
@@ -147,7 +154,27 @@ def test_lists_are_cheap(
         opens_cheaply(client, page(f"contact-center{name}"))
 
 
+def test_users_as_a_file(client: Client, pro: ContactCenter, people: list[EndUser]) -> None:
+    """What the filters let through, all of it; it is linked where the list is."""
+    client.post(page("contact-center-users"), {"action": "assign", "selected": keys(people[0])})
+    assert page("contact-center-users-csv") in text(client.get(page("contact-center-users")))
+    response = client.get(page("contact-center-users-csv"), {"contact_center": "with"})
+    assert response.headers["Content-Disposition"].endswith('"northwind-contact-center-users.csv"')
+    [row] = rows_of(response)
+    assert (row["name"], row["contact center since"]) == (people[0].name, "2026-03-02")
+    assert len(rows_of(client.get(page("contact-center-users-csv")))) == len(people)
+
+
 class TestNumbers:
+    def test_as_a_file(self, client: Client, account: Account, pro: ContactCenter, number: Number) -> None:
+        """NUM-4: each with its cost, and those of others are not in it."""
+        bought(account, "+12125550141", pro.service)
+        free = bought(account, "+18005550142", pro.service)
+        assert page("contact-center-numbers-csv") in text(client.get(page("contact-center-numbers")))
+        assert len(rows_of(client.get(page("contact-center-numbers-csv")))) == 2
+        [row] = rows_of(client.get(page("contact-center-numbers-csv"), {"kind": "toll-free"}))
+        assert (row["number"], row["cost"]) == (free.e164, "additional")
+
     def test_local_and_toll_free(
         self, client: Client, account: Account, pro: ContactCenter, number: Number
     ) -> None:
