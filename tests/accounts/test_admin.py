@@ -223,3 +223,26 @@ class TestPartners:
 def test_lists_open(root: Client, account: Account, kind: str) -> None:
     factories.member(account)
     assert root.get(reverse(f"admin:accounts_{kind}_changelist"), {"q": "a"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("accounts/account/", {"currency": "a\0b"}),
+        ("telephony/contactcenter/", {"edition__exact": "a\0b"}),
+        ("accounts/account/", {"a\0b": "1"}),
+        ("billing/product/a%00b/change/", {}),
+    ],
+)
+def test_a_nul_in_an_address_is_a_bad_request(onboarding: Client, path: str, query: dict[str, str]) -> None:
+    """PostgreSQL refuses one with an error, which Django's own filters let through."""
+    response = onboarding.get(f"/admin/{path}", query)
+    assert response.status_code == 400
+    assert "Nothing was changed" in response.content.decode()
+
+
+def test_a_nul_in_a_field_is_a_bad_request(onboarding: Client, account: Account) -> None:
+    before = Membership.objects.count()
+    sent = {"account": "a\0b", "user": "", "role": Role.OWNER}
+    assert onboarding.post("/admin/accounts/membership/add/", sent).status_code == 400
+    assert Membership.objects.count() == before
