@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import cache
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -17,9 +18,15 @@ from moneyed import CURRENCIES
 from accounts.addresses import Address, is_complete
 
 
+@cache
+def known_timezones() -> frozenset[str]:
+    """The names of the time zone database, read once: it is a walk through some 600 files."""
+    return frozenset(available_timezones())
+
+
 def validate_timezone(name: str) -> None:
     """Refuse what the time zone database does not know."""
-    if name not in available_timezones():
+    if name not in known_timezones():
         raise ValidationError(f"“{name}” is not a time zone. Use a name like America/New_York.")
 
 

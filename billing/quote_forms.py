@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final, cast
-from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
 from django.forms import BoundField
 
-from accounts.models import Brand
+from accounts.models import Brand, known_timezones
 from billing.licences import MOST_UNITS
 from billing.models import Family, Product, QuoteState
 from billing.quote_drafts import Details
@@ -32,7 +31,7 @@ def _date_input() -> forms.DateInput:
 
 
 def _zones() -> list[tuple[str, str]]:
-    return [(name, name) for name in sorted(available_timezones()) if "/" in name or name == "UTC"]
+    return [(name, name) for name in sorted(known_timezones()) if "/" in name or name == "UTC"]
 
 
 @dataclass(frozen=True, slots=True)
