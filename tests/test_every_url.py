@@ -14,13 +14,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
@@ -553,13 +555,21 @@ class World:
     ours: Side
     theirs: Side
     staff: dict[str, User]
+    sessions: dict[str, str] = field(default_factory=dict)
+
+    def sign_in(self) -> None:
+        """Sign everybody in, once for all tests: it is as much work as asking for a page."""
+        people = {**self.ours.people, **self.staff, "stranger": self.theirs.people[Role.OWNER]}
+        for persona, user in people.items():
+            client = Client()
+            client.force_login(user)
+            self.sessions[persona] = client.cookies[settings.SESSION_COOKIE_NAME].value
 
     def client(self, persona: str) -> Client:
-        """A browser in which this persona is signed in."""
+        """A browser of its own, in which this persona is signed in."""
         client = Client()
-        user = {**self.ours.people, **self.staff, "stranger": self.theirs.people[Role.OWNER]}.get(persona)
-        if user is not None:
-            client.force_login(user)
+        if persona in self.sessions:
+            client.cookies[settings.SESSION_COOKIE_NAME] = self.sessions[persona]
         return client
 
 
@@ -574,6 +584,7 @@ def _built(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterato
         groups = {group: factories.staff(group) for group in (ONBOARDING, FINANCE, SUPPORT, SALES)}
         world = World(side(brand, "ours", 1), side(brand, "theirs", 2), groups)
         bill(world.ours, world.theirs)
+        world.sign_in()
         yield world
         transaction.set_rollback(True)
 
@@ -583,14 +594,28 @@ def world(_built: World, db: None) -> World:
     return _built
 
 
-def everything() -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table of the panel, to see that nothing changed."""
+@cache
+def questions() -> dict[str, tuple[str, tuple[Any, ...]]]:
+    """For each table of the panel the SQL that asks for its rows: composing it takes longer than asking."""
     labels = ("accounts", "billing", "telephony", "hardware")
     models = [model for label in labels for model in apps.get_app_config(label).get_models()]
-    rows = {model._meta.label: list(model._default_manager.order_by("pk").values_list()) for model in models}
+    rows: dict[str, QuerySet[Any, Any]] = {
+        model._meta.label: model._default_manager.order_by("pk").values_list() for model in models
+    }
     # Signing in is written by the test itself.
     users = User.objects.order_by("pk").values_list("pk", "email", "password", "is_staff", "is_active")
-    return {**rows, "accounts.User": list(users), "auth.Group": list(Group.objects.values_list())}
+    rows |= {"accounts.User": users, "auth.Group": Group.objects.order_by("pk").values_list()}
+    return {name: found.query.sql_with_params() for name, found in rows.items()}
+
+
+def everything() -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table of the panel, to see that nothing changed."""
+    found = {}
+    with connection.cursor() as cursor:
+        for name, (sql, values) in questions().items():
+            cursor.execute(sql, values)
+            found[name] = cursor.fetchall()
+    return found
 
 
 def patterns(found: list[URLPattern | URLResolver], namespace: str = "") -> Iterator[tuple[str, URLPattern]]:
