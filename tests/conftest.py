@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,19 @@ import pytest
 import redis
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.backends.sqlite3.base import DatabaseWrapper
+from django.db.models import Model
+from django.db.models.signals import post_migrate
 from django.http.response import HttpResponseBase
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, DjangoDbBlocker
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
-from billing.models import Product
 from tests import browsing, services
 from tests.settings import FOLDER
 
@@ -29,6 +31,9 @@ from tests.settings import FOLDER
 
 PAGE_QUERIES = 12
 """The most queries that any page may ask, however many rows it shows."""
+
+OWN_APPS = ("accounts", "billing", "telephony", "hardware")
+"""The apps that have tables of their own."""
 
 COUNTS = pytest.StashKey[dict[str, int]]()
 
@@ -140,22 +145,29 @@ def _flush_lifts_the_locks() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def _what_migrations_loaded(request: pytest.FixtureRequest) -> None:
-    """Put the catalogue and the staff groups back: tests with real transactions leave empty tables behind."""
-    transactional = {"transactional_db", "live_server", "panel"} & set(request.fixturenames)
-    marker = request.node.get_closest_marker("django_db")
-    if not transactional and not (marker and marker.kwargs.get("transaction")):
-        return
-    request.getfixturevalue("transactional_db")
-    if not Product.objects.exists():
-        import_module("billing.migrations.0002_catalogue").load(apps, None)
-        import_module("billing.migrations.0008_sell_contact_center").sell(apps, None)
-        import_module("billing.migrations.0010_meters").load(apps, None)
-        import_module("billing.migrations.0012_sell_hardware").sell(apps, None)
-        import_module("billing.migrations.0013_quotes").offer_shipping(apps, None)
-        import_module("hardware.migrations.0003_phone_families").load(apps, None)
-        import_module("accounts.migrations.0002_staff_groups").make(apps, None)
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Have what migrations loaded put back whenever a test with real transactions has emptied the tables.
+
+    At once, so that every test finds the catalogue, in whichever order and process tests are run; and as the database
+    had it when it was new, so that no migration need be named here.
+    """
+    models: list[type[Model]] = [Group]
+    for label in OWN_APPS:
+        models += apps.get_app_config(label).get_models(include_auto_created=True)
+    with django_db_blocker.unblock():
+        rows = {model: found for model in models if (found := list(model._base_manager.all()))}
+
+    def put_back(**_: object) -> None:
+        with transaction.atomic():
+            for model, found in rows.items():
+                model._base_manager.bulk_create(found)
+
+    # The end of `flush` is told once for each app.
+    once = apps.get_app_config(OWN_APPS[0])
+    post_migrate.connect(put_back, sender=once)
+    yield
+    post_migrate.disconnect(put_back, sender=once)
 
 
 @pytest.fixture
