@@ -6,8 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
+from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from billing import permanence
@@ -103,22 +102,3 @@ def test_a_draft_may_still_be_changed_and_thrown_away(invoice: Invoice) -> None:
     InvoiceLine.objects.filter(invoice=draft).delete()
     Invoice.objects.get(pk=draft.pk).delete()
     assert not InvoiceLine.objects.filter(invoice=draft.pk).exists()
-
-
-def test_the_guards_stand_after_the_last_migration(db: None) -> None:
-    """SQLite drops them with a table that a migration makes anew: that migration puts them back."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'issued%%'")
-        else:
-            cursor.execute("SELECT tgname FROM pg_trigger WHERE tgname LIKE 'issued%%'")
-        found = {name for (name,) in cursor.fetchall()}
-    assert len(found) == (4 if connection.vendor == "sqlite" else 3)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_migration_goes_back_and_forth() -> None:
-    executor = MigrationExecutor(connection)
-    executor.migrate([("billing", "0003_run_scope_and_credit_notes")])
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
