@@ -29,6 +29,10 @@ from billing.preview import Cost
 
 MINUS: Final = "−"
 MOST_LINES: Final = 200
+_PLAN_REASONS: Final = {
+    "PLN-3": "paid for the whole cycle",
+    "PLN-4": "the new total less the old, for the days left of the cycle",
+}
 WHOLE_ACCOUNT: Final = "The whole account"
 UNASSIGNED: Final = "Numbers that nobody holds"
 
@@ -141,12 +145,19 @@ class Trace:
 
 
 def formula(line: InvoiceLine, decimals: int) -> str:
-    """How the amount came about, with its numbers: 29.99 × 5 × 29 of 31 days (BIL-4)."""
+    """How the amount came about, with its numbers: 29.99 × 5 × 29 of 31 days (BIL-4); a plan's says it itself."""
+    if _is_of_plan(line):
+        return figures_words(line.why)
     price = -line.unit_price if line.section == Section.CREDIT else line.unit_price
     parts = [unit_price_words(price, decimals), quantity_words(line.quantity)]
     if line.days is not None and line.days != line.of_days:
         parts.append(f"{line.days} of {line.of_days} days")
     return " × ".join(parts)
+
+
+def _is_of_plan(line: InvoiceLine) -> bool:
+    """Whether a plan was charged by it: its reason has the whole working (PLN-3, PLN-4)."""
+    return line.rule in _PLAN_REASONS and line.section == Section.RECURRING
 
 
 def describe(line: InvoiceLine) -> str:
@@ -156,6 +167,8 @@ def describe(line: InvoiceLine) -> str:
         words = f"{words} {label_words(line.subject_label)}"
     if line.section == Section.CREDIT:
         return f"{words}, credit"
+    if _is_of_plan(line):
+        return f"{words}, change within the cycle" if line.rule == "PLN-4" else words
     if line.days is not None and line.days != line.of_days:
         return f"{words}, partial month"
     return words
@@ -168,7 +181,7 @@ def _line(line: InvoiceLine, decimals: int, trace: Trace | None, url: str) -> di
     dates = days_words(line.starts_on, line.ends_on)
     # Lines of usage differ in little else: how much, how many calls, where to.
     is_usage = line.section == Section.USAGE
-    why = figures_words(line.why) if is_usage else line.why
+    why = figures_words(line.why) if is_usage else _PLAN_REASONS[line.rule] if _is_of_plan(line) else line.why
     return {
         "description": describe(line),
         "dates": " · ".join(
@@ -310,12 +323,18 @@ def _subtotals(lines: Iterable[InvoiceLine]) -> dict[str, Decimal]:
     return sums
 
 
+_TITLES: Final = {
+    InvoiceKind.BDOM: "Invoice",
+    InvoiceKind.PLAN: "Plan invoice",
+    InvoiceKind.CREDIT_NOTE: "Credit note",
+}
+
+
 def title_of(invoice: Invoice) -> str:
     """What the document is called."""
     if invoice.state == InvoiceState.DRAFT:
         return "Next invoice"
-    kind = "Credit note" if invoice.kind == InvoiceKind.CREDIT_NOTE else "Invoice"
-    return f"{kind} {invoice.number}"
+    return f"{_TITLES[InvoiceKind(invoice.kind)]} {invoice.number}"
 
 
 def _facts(invoice: Invoice) -> list[dict[str, str]]:
@@ -324,7 +343,8 @@ def _facts(invoice: Invoice) -> list[dict[str, str]]:
     facts = [("To be issued" if is_draft else "Date", day_words(invoice.issued_on))]
     if invoice.kind != InvoiceKind.CREDIT_NOTE:
         facts.append(("Due", day_words(invoice.due_on)))
-    facts.append(("Month ahead", f"{day_words(invoice.period_start)} to {day_words(last_day)}"))
+    period = "Paid for" if invoice.kind == InvoiceKind.PLAN else "Month ahead"
+    facts.append((period, f"{day_words(invoice.period_start)} to {day_words(last_day)}"))
     if invoice.paid_on is not None:
         facts.append(("Paid", day_words(invoice.paid_on)))
     facts.append(("Account", invoice.account.slug))

@@ -35,7 +35,7 @@ INVOICE_COLUMNS: Final = {
     "brand": "Who issued it",
     "account": "The account's name in addresses",
     "account_name": "The account's name",
-    "period_start": "The first day of the month ahead",
+    "period_start": "The first day of the month ahead, or of what a plan was paid for",
     "period_end": "The first day that is no longer in it",
     "currency": "ISO 4217",
     "subtotal": "The sum before taxes",

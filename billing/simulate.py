@@ -532,7 +532,8 @@ def as_table(outcome: Outcome) -> str:
     parts = [f"{story.name} · {story.currency} · BDOM {story.bdom} · to {story.until}"]
     for invoice, lines in outcome.invoices:
         until = f"{invoice.period_start} to {invoice.period_end}"
-        parts.append(f"\nInvoice of {invoice.issued_on}  (month ahead: {until})")
+        what, period = ("Plan invoice", "cycle") if invoice.kind == InvoiceKind.PLAN else ("Invoice", "month ahead")
+        parts.append(f"\n{what} of {invoice.issued_on}  ({period}: {until})")
         parts += _table(lines, places)
         parts += _totals(invoice, places)
     if not outcome.invoices:

@@ -3,15 +3,20 @@
 from django.urls import path
 
 from billing.views import (
+    cards,
     charges,
+    collection,
     invoices,
     licences,
     overage,
     overview,
+    plan_checkout,
+    plans,
     quote_walk,
     subscription_actions,
     subscription_people,
     subscriptions,
+    test_bank,
     usage,
     user_licences,
 )
@@ -23,6 +28,9 @@ bought = f"{account}licences/"
 billing = f"{account}billing/"
 owned = f"{account}subscriptions/"
 used = f"{account}usage/"
+planned = f"{account}plans/"
+kept = f"{billing}cards/"
+bank = f"{account}test-bank/"
 
 urlpatterns = [
     path(bought, licences.licences, name="licences"),
@@ -71,4 +79,24 @@ urlpatterns = [
     path(f"{billing}invoices.csv", invoices.invoices_csv, name="invoices-csv"),
     path(f"{billing}invoices/<str:number>/", invoices.invoice, name="invoice"),
     path(f"{billing}invoices/<str:number>.csv", invoices.invoice_csv, name="invoice-csv"),
+    path(f"{billing}payments/<uuid:key>/", collection.collection, name="collection"),
+    path(f"{billing}payments/<uuid:key>/cancel/", collection.collection_cancel, name="collection-cancel"),
+    path(kept, cards.cards, name="cards"),
+    path(f"{kept}add/", cards.card_add, name="card-add"),
+    path(f"{kept}add/<uuid:key>/", cards.card_continue, name="card-continue"),
+    path(f"{kept}return/<uuid:key>/", cards.card_return, name="card-return"),
+    path(f"{kept}<int:pk>/default/", cards.card_default, name="card-default"),
+    path(f"{kept}<int:pk>/remove/", cards.card_remove, name="card-remove"),
+    path(f"{bank}cards/<uuid:key>/", test_bank.bank_card, name="test-bank-card"),
+    path(f"{bank}payments/<uuid:key>/", test_bank.bank_confirm, name="test-bank-confirm"),
+    path(planned, plans.plans, name="plans"),
+    path(f"{planned}details/", plans.plan, name="plan"),
+    path(f"{planned}try/", plans.plan_try, name="plan-try"),
+    path(f"{planned}choose/", plan_checkout.plan_choose, name="plan-choose"),
+    path(f"{planned}schedule/", plan_checkout.plan_schedule, name="plan-schedule"),
+    path(f"{planned}unsubscribe/", plans.plan_unsubscribe, name="plan-unsubscribe"),
+    path(f"{planned}keep/", plans.plan_keep, name="plan-keep"),
+    path(f"{planned}orders.csv", plans.plan_orders_csv, name="plan-orders-csv"),
+    path(f"{planned}orders/<uuid:key>/", plan_checkout.plan_order, name="plan-order"),
+    path(f"{planned}orders/<uuid:key>/cancel/", plan_checkout.plan_order_cancel, name="plan-order-cancel"),
 ]

@@ -120,6 +120,7 @@ ACCOUNT_SECTIONS = (
         ("billing:subscription", "billing:overage"),
         ALL_BUT_BILLING,
     ),
+    Section(_("Plans"), "gem", "billing:plans", ("billing:plan",), EVERY_ROLE),
     Section(_("Usage"), "chart-column", "billing:usage", ("billing:usage",), EVERY_ROLE),
     Section(_("Devices"), "phone", "hardware:devices", ("hardware:device",), ALL_BUT_BILLING),
     Section(_("Orders"), "package", "hardware:orders", ("hardware:order",), EVERY_ROLE),

@@ -33,8 +33,12 @@ class PlanTerms(NamedTuple):
     @property
     def total(self) -> Decimal:
         """Price × quantity × months less the discount, not rounded (PLN-3)."""
-        whole = EXACT.multiply(self.unit_price, Decimal(self.quantity * self.months))
-        return EXACT.multiply(whole, EXACT.subtract(Decimal(1), self.discount))
+        return EXACT.multiply(self.undiscounted, EXACT.subtract(Decimal(1), self.discount))
+
+    @property
+    def undiscounted(self) -> Decimal:
+        """Price × quantity × months, not rounded."""
+        return EXACT.multiply(self.unit_price, Decimal(self.quantity * self.months))
 
 
 def cycle_after(anchor: date, months_done: int, months: int) -> Period:

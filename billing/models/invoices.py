@@ -110,7 +110,7 @@ class InvoiceKind(models.TextChoices):
 class Invoice(models.Model):
     """What an account owes for a period. Issued, its lines and amounts never change (INV-1).
 
-    `period_start` up to, not including, `period_end` is the month ahead. Amounts are in `currency`,
+    `period_start` up to, not including, `period_end` is the month ahead, or what a plan was paid for. Amounts are in `currency`,
     in whole minor units. A credit note refers to the invoice that it corrects; its amounts are
     negative.
     """
@@ -213,6 +213,11 @@ class Invoice(models.Model):
     def void(self, reason: str) -> None:
         """It is no longer owed."""
         self.void_reason = reason
+
+    @property
+    def last_day(self) -> date:
+        """The last day of its period."""
+        return self.period_end - timedelta(days=1)
 
     @property
     def open_amount(self) -> Decimal:

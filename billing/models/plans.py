@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import ClassVar
 from uuid import uuid4
 
@@ -159,6 +159,11 @@ class Plan(models.Model):
         )
 
     @property
+    def last_day(self) -> date | None:
+        """The last day that is paid for."""
+        return None if self.cycle_ends_on is None else self.cycle_ends_on - timedelta(days=1)
+
+    @property
     def is_current(self) -> bool:
         """Whether it can be used: tried or active."""
         return self.state in (PlanState.TRY, PlanState.ACTIVE)
@@ -280,6 +285,11 @@ class PlanOrder(models.Model):
         if self.next_months is None or self.next_discount is None:
             return self.terms
         return self.terms._replace(months=self.next_months, discount=self.next_discount)
+
+    @property
+    def last_day(self) -> date:
+        """The last day that it pays for."""
+        return self.ends_on - timedelta(days=1)
 
     @transition(state, source=PlanOrderState.OPEN, target=PlanOrderState.PAID)
     def pay(self) -> None:

@@ -20,7 +20,15 @@ from accounts.mail import panel_url
 from accounts.models import Account
 from accounts.refusals import Refused
 from accounts.trail import Actor, record
-from billing.models import Collection, CollectionState, Invoice, Payment, PaymentMethod, PlanOrder
+from billing.models import (
+    Collection,
+    CollectionState,
+    Invoice,
+    Payment,
+    PaymentMethod,
+    PlanOrder,
+    PlanOrderState,
+)
 from billing.models.payments import LIVE
 from billing.payments import gateways
 from billing.payments.gateways.base import Ask, Gateway, GatewayDown, GatewayRefused, Outcome, Status
@@ -56,13 +64,15 @@ def begin_collection(
     """Write down that an amount is to be taken from a card; nothing is asked of the gateway yet.
 
     For a plan's order; for an invoice on its due day; or for what the account owes. What is on its way for
-    the same already is returned as it is, so asking twice charges once. Raises Refused where the card is
-    not the account's any more, or the amount is none.
+    the same already is returned as it is, so asking twice charges once. Raises Refused where the order has been
+    paid meanwhile or is not wanted any more, the card is not the account's any more, or the amount is none.
     """
     with open_books(account):
         live = Collection.objects.filter(account=account, plan_order=plan_order, state__in=LIVE).first()
         if live is not None:
             return live
+        if plan_order is not None:
+            _check_open(plan_order)
         check_amount(amount, account.currency)
         if method.account_id != account.pk or method.removed_at is not None:
             raise Refused("This card has been removed. Choose another.", rule=RULE, field="method")
@@ -89,6 +99,12 @@ def begin_collection(
             after={"amount": amount, "method": str(method)},
         )
     return found
+
+
+def _check_open(order: PlanOrder) -> None:
+    """Whoever comes after the payment of somebody else finds it paid, and charges nothing."""
+    if not PlanOrder.objects.filter(pk=order.pk, state=PlanOrderState.OPEN).exists():
+        raise Refused("This is not to be paid any more. Nothing was charged.", rule="PLN-3")
 
 
 def drive(collection: Collection, *, actor: Actor, clock: Clock) -> Collection:

@@ -115,6 +115,11 @@ def cancel_order(order: PlanOrder, *, actor: Actor, at: datetime) -> None:
         record(order.account, "cancel-plan-order", locked, f"{locked} cancelled", actor=actor, at=at)
 
 
+def transfer_reference(order: PlanOrder) -> str:
+    """What a bank transfer for an order names, so that it is found again: PLAN-12."""
+    return f"PLAN-{order.pk}"
+
+
 def due_now(order: PlanOrder, at: datetime) -> Decimal:
     """What is left to be paid for an order when the account's credit has been used for it."""
     credit = balance_of(order.account, order.account.local_date(at)).credit

@@ -13,6 +13,7 @@ from typing import Final
 from django.db.models import Q
 
 from accounts.models import Account
+from accounts.refusals import Refused
 from accounts.trail import Actor, record
 from billing.engine import cycle_after, cycle_line
 from billing.gather import decimals_of
@@ -162,13 +163,16 @@ def _collect(order: PlanOrder, clock: Callable[[], datetime]) -> None:
     if method is None:
         note_decline(order, NO_CARD, actor=actor, at=at)
         return
-    collection = begin_collection(
-        order.account,
-        due_now(order, at),
-        method,
-        plan_order=order,
-        off_session=True,
-        actor=actor,
-        at=at,
-    )
+    try:
+        collection = begin_collection(
+            order.account,
+            due_now(order, at),
+            method,
+            plan_order=order,
+            off_session=True,
+            actor=actor,
+            at=at,
+        )
+    except Refused:
+        return  # it has been paid, or the card removed, since it was looked up: the next time says how it stands
     drive(collection, actor=actor, clock=clock)
