@@ -146,7 +146,7 @@ class Trace:
 
 def formula(line: InvoiceLine, decimals: int) -> str:
     """How the amount came about, with its numbers: 29.99 × 5 × 29 of 31 days (BIL-4); a plan's says it itself."""
-    if _is_of_plan(line):
+    if is_of_plan(line):
         return figures_words(line.why)
     price = -line.unit_price if line.section == Section.CREDIT else line.unit_price
     parts = [unit_price_words(price, decimals), quantity_words(line.quantity)]
@@ -155,7 +155,7 @@ def formula(line: InvoiceLine, decimals: int) -> str:
     return " × ".join(parts)
 
 
-def _is_of_plan(line: InvoiceLine) -> bool:
+def is_of_plan(line: InvoiceLine) -> bool:
     """Whether a plan was charged by it: its reason has the whole working (PLN-3, PLN-4)."""
     return line.rule in _PLAN_REASONS and line.section == Section.RECURRING
 
@@ -167,7 +167,7 @@ def describe(line: InvoiceLine) -> str:
         words = f"{words} {label_words(line.subject_label)}"
     if line.section == Section.CREDIT:
         return f"{words}, credit"
-    if _is_of_plan(line):
+    if is_of_plan(line):
         return f"{words}, change within the cycle" if line.rule == "PLN-4" else words
     if line.days is not None and line.days != line.of_days:
         return f"{words}, partial month"
@@ -181,7 +181,7 @@ def _line(line: InvoiceLine, decimals: int, trace: Trace | None, url: str) -> di
     dates = days_words(line.starts_on, line.ends_on)
     # Lines of usage differ in little else: how much, how many calls, where to.
     is_usage = line.section == Section.USAGE
-    why = figures_words(line.why) if is_usage else _PLAN_REASONS[line.rule] if _is_of_plan(line) else line.why
+    why = figures_words(line.why) if is_usage else _PLAN_REASONS[line.rule] if is_of_plan(line) else line.why
     return {
         "description": describe(line),
         "dates": " · ".join(
@@ -197,7 +197,7 @@ def _line(line: InvoiceLine, decimals: int, trace: Trace | None, url: str) -> di
             "who": trace.words if trace else "",
             "at": _at(trace),
             "url": url,
-            "url_label": "Open in the ledger",
+            "url_label": "Open the plan" if is_of_plan(line) else "Open in the ledger",
         },
     }
 

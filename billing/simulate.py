@@ -26,6 +26,7 @@ from billing.invoicing import bill_due, due, start_run
 from billing.models import (
     BillingSchedule,
     Invoice,
+    InvoiceKind,
     InvoiceLine,
     InvoiceRun,
     LicenceMode,
@@ -532,7 +533,9 @@ def as_table(outcome: Outcome) -> str:
     parts = [f"{story.name} · {story.currency} · BDOM {story.bdom} · to {story.until}"]
     for invoice, lines in outcome.invoices:
         until = f"{invoice.period_start} to {invoice.period_end}"
-        what, period = ("Plan invoice", "cycle") if invoice.kind == InvoiceKind.PLAN else ("Invoice", "month ahead")
+        what, period = (
+            ("Plan invoice", "cycle") if invoice.kind == InvoiceKind.PLAN else ("Invoice", "month ahead")
+        )
         parts.append(f"\n{what} of {invoice.issued_on}  ({period}: {until})")
         parts += _table(lines, places)
         parts += _totals(invoice, places)

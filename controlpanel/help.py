@@ -173,6 +173,18 @@ TOPICS: tuple[Topic, ...] = (
         ),
     ),
     Topic(
+        "plans",
+        "Plans",
+        "Packages that are paid ahead for a cycle: registering, trying, upgrading, renewing and leaving one.",
+        (
+            Section("PLN-1", "The packages and your plan"),
+            Section("PLN-2", "Try, Active, Inactive"),
+            Section("PLN-3", "Registering a plan, and its total"),
+            Section("plan-payment", "Paying once"),
+            Section("PLN-4", "Renewals, upgrades and leaving"),
+        ),
+    ),
+    Topic(
         "usage",
         "Usage",
         "Calls and other usage: how records come in, which meter counts them, and how they are added up.",
@@ -263,6 +275,7 @@ TOPICS: tuple[Topic, ...] = (
             Section("overage", "Overage"),
             Section("parked", "Parked"),
             Section("partial-month", "Partial month"),
+            Section("plan", "Plan, package"),
             Section("preview", "Preview"),
             Section("prorated", "Prorated"),
             Section("service", "Service"),

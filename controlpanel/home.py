@@ -20,6 +20,7 @@ from billing import explain, queries, usage_words
 from billing.access import Ending, first_ending, told_by
 from billing.engine import BillingFault
 from billing.models import BillingSchedule, Invoice, InvoiceKind, InvoiceState, LicenceAssignment
+from billing.plan_outlook import WITH_PLAN, Outlook, outlook_of, with_renewal
 from billing.views.overview import told
 from controlpanel.navigation import address
 from controlpanel.templatetags.ui import relative_day
@@ -95,6 +96,7 @@ def home(request: AccountRequest) -> HttpResponse:
             if row.begins_on is None
         ],
         "licences": licences,
+        "plan": outlook_of(schedule),
         "needs": list(_needs(request, schedule, waiting, licences)),
         "lately": _lately(request),
         "urls": _urls(request),
@@ -114,7 +116,7 @@ def _schedule(request: AccountRequest) -> BillingSchedule:
 
     The row carries `last_invoice` (the id of the last monthly one), `overdue` (how many are), `overdue_number`
     (the oldest of them), `people`, `with_licence`, the numbers that are `assigned` and `parked`, the subscription
-    that ends first, and what `_latest` reads.
+    that ends first, what `_latest` reads, and the plan with the renewal that waits for its payment.
     """
     account = request.account
     monthly = (
@@ -130,17 +132,22 @@ def _schedule(request: AccountRequest) -> BillingSchedule:
     holders = (
         held.order_by().values("account").annotate(found=Count("end_user", distinct=True)).values("found")
     )
-    return BillingSchedule.objects.annotate(
-        last_invoice=Subquery(monthly.values("pk")[:1]),
-        overdue=_counted(overdue),
-        overdue_number=Subquery(overdue.values("number")[:1]),
-        people=_counted(people),
-        assigned=_counted(numbers.filter(state=NumberState.ASSIGNED)),
-        parked=_counted(numbers.filter(state=NumberState.PARKED)),
-        with_licence=Coalesce(Subquery(holders, output_field=IntegerField()), 0),
-        **first_ending(account, request.today),
-        **{f"latest_{name}": Subquery(latest.values(name)[:1]) for name in OF_LATEST},
-    ).get(account=account)
+    return (
+        BillingSchedule.objects.select_related(WITH_PLAN)
+        .annotate(
+            **with_renewal(),
+            last_invoice=Subquery(monthly.values("pk")[:1]),
+            overdue=_counted(overdue),
+            overdue_number=Subquery(overdue.values("number")[:1]),
+            people=_counted(people),
+            assigned=_counted(numbers.filter(state=NumberState.ASSIGNED)),
+            parked=_counted(numbers.filter(state=NumberState.PARKED)),
+            with_licence=Coalesce(Subquery(holders, output_field=IntegerField()), 0),
+            **first_ending(account, request.today),
+            **{f"latest_{name}": Subquery(latest.values(name)[:1]) for name in OF_LATEST},
+        )
+        .get(account=account)
+    )
 
 
 def _latest(asked: Mapping[str, Any]) -> Invoice | None:
@@ -257,6 +264,9 @@ def _needs(
             if single
             else _place(request, "billing:invoices", "?state=overdue"),
         )
+    outlook = outlook_of(schedule)
+    if outlook is not None:
+        yield from _of_plan(request, outlook)
     endings, more = told_by(schedule, request.today)
     for first in endings:
         yield _ending(request, first, more)
@@ -319,6 +329,33 @@ def _going_live(request: AccountRequest, onboarding: Onboarding) -> Need:
     return Need("headset", "info", f"{name} is set up", "Say that you are ready to go live.", url)
 
 
+def _of_plan(request: AccountRequest, plan: Outlook) -> Iterator[Need]:
+    """A renewal that is not paid, and a plan that is over soon (PLN-2, PLN-4)."""
+    if plan.unpaid is not None:
+        amount = explain.money_words(plan.amount or Decimal(0), request.account.currency)
+        again = f" Tried again on {explain.day_words(plan.next_try_on)}." if plan.next_try_on else ""
+        yield Need(
+            "gem",
+            "bad",
+            "The renewal of your plan is not paid",
+            f"{amount}, due {explain.day_words(plan.on or request.today)}.{again}",
+            _place(request, "billing:plan-order", key=str(plan.unpaid)),
+        )
+    ends_on = plan.trial_ends_on or plan.ends_on
+    if ends_on is not None and ends_on <= request.today + SOON:
+        left = (ends_on - request.today).days
+        what = "Your trial of" if plan.trial_ends_on else "Your plan"
+        yield Need(
+            "gem",
+            "warn",
+            f"{what} {plan.name} ends {'today' if left <= 0 else f'in {left} day' + 's' * (left != 1)}",
+            "Register it to keep it."
+            if plan.trial_ends_on
+            else "It is unsubscribed. Keep it if you need it.",
+            _place(request, "billing:plans"),
+        )
+
+
 def _ending(request: AccountRequest, ending: Ending, more: int) -> Need:
     """A subscription that ends, or has ended with people on it, and how many `more` do (SUB-8)."""
     users = f"{ending.people:,} user{'' if ending.people == 1 else 's'}"
@@ -372,5 +409,6 @@ def _urls(request: AccountRequest) -> dict[str, str]:
         "numbers": "telephony:numbers",
         "number_add": "telephony:number-add",
         "invoices": "billing:invoices",
+        "plans": "billing:plans",
     }
     return {key: _place(request, name) for key, name in names.items()}

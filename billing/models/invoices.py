@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -110,9 +110,9 @@ class InvoiceKind(models.TextChoices):
 class Invoice(models.Model):
     """What an account owes for a period. Issued, its lines and amounts never change (INV-1).
 
-    `period_start` up to, not including, `period_end` is the month ahead, or what a plan was paid for. Amounts are in `currency`,
-    in whole minor units. A credit note refers to the invoice that it corrects; its amounts are
-    negative.
+    `period_start` up to, not including, `period_end` is the month ahead, or what a plan was paid for.
+    Amounts are in `currency`, in whole minor units. A credit note refers to the invoice that it corrects;
+    its amounts are negative.
     """
 
     id = models.BigAutoField(primary_key=True)

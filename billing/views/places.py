@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from billing.explain import MOST_LINES
+from billing.explain import MOST_LINES, is_of_plan
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -43,10 +43,12 @@ def invoice_url(request: AccountRequest, number: str) -> str:
 
 
 def charges_url_of(request: AccountRequest) -> ChargesUrl:
-    """Says for a line where the charges behind it are listed."""
-    ledger = place(request, "billing:charges")
+    """Says for a line where the charges behind it are listed; a plan is paid for outside of the ledger."""
+    ledger, plan = place(request, "billing:charges"), place(request, "billing:plan")
 
     def url(line: InvoiceLine) -> str:
+        if is_of_plan(line):
+            return plan
         about = {"q": line.subject_label} if line.subject_label else {}
         return f"{ledger}?{urlencode({'product': line.product, **about})}"
 

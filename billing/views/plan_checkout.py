@@ -348,7 +348,7 @@ def _live(tried: list[Collection]) -> Collection | None:
 def _amounts(order: PlanOrder, due: Any) -> str:
     """What a person who has seen the review has seen."""
     terms = order.terms
-    return f"{due}:{order.amount}:{terms.product}:{terms.quantity}:{terms.months}:{order.ends_on - order.starts_on}"
+    return f"{due}:{order.amount}:{terms.product}:{terms.quantity}:{terms.months}"
 
 
 def _choice_url(request: AccountRequest, order: PlanOrder) -> str:

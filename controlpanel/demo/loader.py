@@ -21,6 +21,7 @@ from billing.tasks import runs_to_do
 from billing.triggers import begin_due_charges
 from controlpanel.demo import cast
 from controlpanel.demo.calls import calls
+from controlpanel.demo.plans import plans
 from controlpanel.demo.porting import ports
 from controlpanel.demo.quoted import quoted
 from controlpanel.demo.stage import Office, Stage, Story
@@ -42,7 +43,7 @@ def load(now: datetime) -> None:
         stories += [STORIES[plan.slug](Office(stage, plan)) for plan in cast.ACCOUNTS]
         stories += [payments(stage), failed_service(stage), fax_out_of_order(stage)]
         stories += [two_subscriptions(stage), quoted(stage), calls(stage), ports(stage)]
-        stories += [usage_files(stage)]
+        stories += [usage_files(stage), plans(stage)]
         play(stories, now)
 
 

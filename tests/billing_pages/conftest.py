@@ -1,16 +1,18 @@
 """An account with a past: its actions and its daily schedule are played to a day, at which the clock stands."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from html import unescape
 from typing import Any
 
 import pytest
 import time_machine
 from django.test import Client
 
-from accounts.models import Account, Role, User
+from accounts.models import Account, AuditEntry, Role, User
 from accounts.trail import Actor
 from billing.invoicing import start_run
 from billing.models import InvoiceRun, Price, Product
@@ -110,3 +112,16 @@ def owner_client(owner: User) -> Client:
 def role_client(account: Account) -> Callable[[Role], Client]:
     """A browser of a member with a role."""
     return lambda role: client_of(factories.member(account, role))
+
+
+def words_of(response: Any) -> str:
+    """What the main part of a page says, as one line without markup."""
+    content = response.content.decode()
+    main = content[content.index("<main") : content.index("</main>")]
+    words = " ".join(unescape(re.sub(r"<[^>]+>", " ", main)).split())
+    return re.sub(r" ([.,:;])", r"\1", words)
+
+
+def entries() -> int:
+    """How much is in the trail: nothing happens that is not there."""
+    return AuditEntry.objects.count()
