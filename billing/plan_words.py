@@ -204,7 +204,7 @@ class Box:
     @property
     def seen(self) -> str:
         """What a person who has seen the box has seen."""
-        return f"{self.kind}:{self.following.words}:{self.today}:{self.renewal}:{self.renews_on}"
+        return f"{self.kind}:{self.following.words}:{self.renewal}:{self.renews_on}"
 
 
 def box_of(account: Account, deal: Deal, plan: Plan | None, names: Mapping[str, str]) -> Box:

@@ -6,6 +6,7 @@ reload, the way back, a double click and a second tab all come to the same order
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -345,10 +346,10 @@ def _live(tried: list[Collection]) -> Collection | None:
     return next((collection for collection in tried if collection.is_live), None)
 
 
-def _amounts(order: PlanOrder, due: Any) -> str:
-    """What a person who has seen the review has seen."""
-    terms = order.terms
-    return f"{due}:{order.amount}:{terms.product}:{terms.quantity}:{terms.months}"
+def _amounts(order: PlanOrder, due: Decimal) -> str:
+    """What a person who has seen the review has seen; amounts in one form, whether read or just worked out."""
+    sums = f"{due.normalize():f}:{order.amount.normalize():f}"
+    return f"{sums}:{order.product_id}:{order.quantity}:{order.months}"
 
 
 def _choice_url(request: AccountRequest, order: PlanOrder) -> str:
