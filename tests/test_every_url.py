@@ -2,7 +2,8 @@
 
 PAGES says for each URL name what is expected. An address without a row fails the test, and so does a row without
 an address. A new page is one line: its name, and `for_members`, `for_admins`, `for_billing`, `form`, `billing_form`,
-`button`, `for_staff`, `staff_form`, `staff_button` or `open_to_all`; `for_the_customer` around it keeps partners out.
+`button`, `billing_button`, `for_staff`, `staff_form`, `staff_button` or `open_to_all`; `for_the_customer` around it
+keeps partners out.
 What its address needs beside the account is given as the name of something that a `Side` has (`pk="end_user.pk"`).
 The other side's is then asked for under the own account too, and must be 404.
 """
@@ -49,8 +50,21 @@ from accounts.permissions import FINANCE, ONBOARDING, SALES, STAFF_GROUPS, SUPPO
 from accounts.trail import Actor
 from billing.invoicing import bill_due, start_run
 from billing.licences import add_licences, assign_licence
-from billing.models import Invoice, InvoiceRun, Order, Product, Quote, Subscription, UsageImport
+from billing.models import (
+    CardSetup,
+    Collection,
+    Invoice,
+    InvoiceRun,
+    Order,
+    PaymentMethod,
+    PlanOrder,
+    Product,
+    Quote,
+    Subscription,
+    UsageImport,
+)
 from billing.orders import place_order
+from billing.payments.collecting import begin_collection, drive
 from billing.quote_drafts import Details, compose_quote
 from billing.quote_sending import send_quote
 from hardware.devices import add_device, assign_device
@@ -65,6 +79,7 @@ from tests import factories
 from tests.billing.subscribed import subscribe
 from tests.conftest import PAGE_QUERIES
 from tests.factories import AT, TESTS
+from tests.planned import begin_test_card, order_of, paid, save_card
 
 PRICED_QUERIES = 40
 FORETOLD_QUERIES = 200
@@ -146,6 +161,11 @@ def for_the_customer(page: Page) -> Page:
 def button(**needs: str) -> Page:
     """An address that takes POST alone, from owners and admins."""
     return Page(frozenset(), ADMINS, needs, is_read=False)
+
+
+def billing_button(**needs: str) -> Page:
+    """An address that takes POST alone, from those who may write on the billing pages."""
+    return Page(frozenset(), BILLING_ADMINS, needs, is_read=False)
 
 
 def for_staff(*groups: str, opens: int = 200, **needs: str) -> Page:
@@ -247,6 +267,26 @@ PAGES: dict[str, Page] = {
     "billing:invoices-csv": for_billing(),
     "billing:invoice": for_billing(number="invoice.number"),
     "billing:invoice-csv": for_billing(number="invoice.number"),
+    "billing:collection": for_billing(key="collection.key"),
+    "billing:collection-cancel": billing_button(key="collection.key"),
+    "billing:cards": for_billing(),
+    "billing:card-add": billing_form(),
+    "billing:card-continue": Page(BILLING_ADMINS, needs={"key": "card_setup.key"}),
+    "billing:card-return": Page(BILLING_ADMINS, needs={"key": "card_setup.key"}, opens=302),
+    "billing:card-default": billing_button(pk="card.pk"),
+    "billing:card-remove": billing_form(pk="card.pk"),
+    "billing:test-bank-card": billing_form(key="card_setup.key"),
+    "billing:test-bank-confirm": billing_form(key="collection.gateway_id"),
+    "billing:plans": for_billing(),
+    "billing:plan": for_billing(),
+    "billing:plan-try": billing_form(),
+    "billing:plan-choose": billing_form(),
+    "billing:plan-schedule": billing_form(opens=302),
+    "billing:plan-unsubscribe": billing_form(),
+    "billing:plan-keep": billing_button(),
+    "billing:plan-orders-csv": for_billing(),
+    "billing:plan-order": replace(for_billing(key="plan_order.key"), writers=BILLING_ADMINS),
+    "billing:plan-order-cancel": billing_button(key="plan_order.key"),
     "telephony:numbers": for_members(),
     "telephony:numbers-csv": for_members(),
     "telephony:numbers-bulk": button(),
@@ -389,6 +429,10 @@ class Side:
     offered: Quote
     drafted: Quote
     order: Order
+    plan_order: PlanOrder
+    card: PaymentMethod
+    card_setup: CardSetup
+    collection: Collection
     invoice: Invoice = field(init=False)
     run: InvoiceRun = field(init=False)
     help_topic: str = "billing"
@@ -491,7 +535,18 @@ def side(brand: Brand, slug: str, place: int) -> Side:
             actor=TESTS,
             at=AT,
         ),
+        plan_order=paid(order_of(account, months=24, at=AT), at=AT),
+        card=save_card(account, at=AT),
+        card_setup=begin_test_card(account, at=AT),
+        collection=declined(account),
     )
+
+
+def declined(account: Account) -> Collection:
+    """A payment of what the account owes that its bank said no to."""
+    card = save_card(account, "declined", at=AT)
+    begun = begin_collection(account, Decimal(20), card, off_session=False, actor=TESTS, at=AT)
+    return drive(begun, actor=TESTS, clock=lambda: AT)
 
 
 def draft_quote(brand: Brand, product: Product, by: User) -> Quote:

@@ -310,10 +310,16 @@ def _shown(
         "declined": tried[0] if tried and tried[0].state == CollectionState.FAILED else None,
         "takes_cards": gateway is not None,
         "reference": transfer_reference(order),
+        "ends": order.kind == PlanOrderKind.CHANGE and _is_unsubscribed(request),
         "back": _choice_url(request, order),
         "here": order_url(request, order),
     }
     return render(request, "billing/plan_order.html", context, status=status)
+
+
+def _is_unsubscribed(request: AccountRequest) -> bool:
+    found = own_plan(request)
+    return found is not None and found.unsubscribed_on is not None
 
 
 def _pay_form(request: AccountRequest, order: PlanOrder, data: Mapping[str, Any] | None) -> PayForm:

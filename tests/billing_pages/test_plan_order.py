@@ -75,6 +75,15 @@ class TestReview:
         ):
             assert told in words
 
+    def test_of_an_unsubscribed_plan_it_says_that_it_ends(
+        self, account: Account, owner_client: Client
+    ) -> None:
+        """PLN-4."""
+        registered(account, at=NOW - timedelta(days=16))
+        unsubscribe(account, actor=TESTS, at=NOW)
+        words = words_of(owner_client.get(address(order_of(account, 2, 15, None, at=NOW))))
+        assert "No renewal The plan is unsubscribed and ends on Mar 14, 2026." in words
+
     def test_without_a_card_one_can_be_added_and_leads_back(
         self, order: PlanOrder, owner_client: Client
     ) -> None:
