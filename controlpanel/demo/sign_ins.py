@@ -25,6 +25,10 @@ SIGN_INS: Final = (
     ),
     SignIn("jutta@kranich.example", "Owner of Kranich Werkzeugbau: billed in euro by HostPilot, BDOM 30"),
     SignIn("amy@fernwood.example", "Owner of Fernwood Clinic: opened yesterday, with nothing in it"),
+    SignIn("grant@tidewater.example", "Owner of Tidewater Insurance: tries a plan that ends in some days"),
+    SignIn(
+        "lena@copperline.example", "Admin of Copperline Electric: its plan is unsubscribed, and lasts a while"
+    ),
     SignIn("lucia@harbordental.example", "Read-only at Harbor Dental"),
     SignIn(cast.PRIYA.email, "Admin of three accounts of two brands"),
     SignIn(cast.MARTA.email, "Billing role in three accounts"),

@@ -1,11 +1,14 @@
 """Invoices of plans: what they are called, what was paid for, and how each line says why (PLN-3, PLN-4)."""
 
 import csv
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
+from django.core.management import call_command
 from django.test import Client
 
 from accounts.models import Account
@@ -68,7 +71,7 @@ def test_list_and_file(account: Account, owner_client: Client) -> None:
     whole, _ = invoices(account)
     words = words_of(owner_client.get("/a/acme/billing/invoices/"))
     assert f"{whole.number} Plan Feb 14, 2026 Feb 14, 2026 – May 13, 2026" in words
-    content = b"".join(owner_client.get("/a/acme/billing/invoices.csv").streaming_content).decode("utf-8-sig")
+    content = b"".join(owner_client.get("/a/acme/billing/invoices.csv")).decode("utf-8-sig")
     row = list(csv.DictReader(StringIO(content)))[-1]
     assert (row["kind"], row["period from"], row["period to (excluded)"]) == (
         "Plan invoice",
@@ -83,3 +86,23 @@ def test_finance(account: Account) -> None:
     words = words_of(client_of(staff(FINANCE)).get(f"/finance/invoices/{whole.number}/"))
     assert f"Plan invoice {whole.number}" in words
     assert "Paid for Feb 14, 2026 to May 13, 2026" in words
+
+
+def test_the_simulator_says_the_cycle_and_no_month_ahead(db: None, tmp_path: Path) -> None:
+    """SIM-1."""
+    story = tmp_path / "plan.json"
+    events = [
+        {
+            "on": "2026-01-10",
+            "do": "register_plan",
+            "plan": "plan-contact-center-1",
+            "quantity": 2,
+            "months": 3,
+        }
+    ]
+    told = {"until": "2026-01-20", "account": {"name": "Acme", "opened": "2026-01-10"}, "events": events}
+    story.write_text(json.dumps(told))
+    output = StringIO()
+    call_command("simulate", str(story), stdout=output)
+    assert "Plan invoice of 2026-01-10  (cycle: 2026-01-10 to 2026-04-10)" in output.getvalue()
+    assert "month ahead" not in output.getvalue()

@@ -24,7 +24,7 @@ from billing.models import (
     Price,
     TestIntent,
 )
-from billing.payments.collecting import collection_url
+from billing.payments.collecting import begin_collection, collection_url
 from billing.plans.changes import unsubscribe
 from billing.plans.renewals import renew_due
 from tests.billing_pages.conftest import client_of, entries, words_of
@@ -244,14 +244,12 @@ class TestOnce:
         """Two tabs at one instant: the second has looked before the first was through."""
         card = save_card(account, at=NOW)
         seen = owner_client.get(address(order)).context["seen"]
-        from billing.views import plan_checkout
 
         def late(*args: Any, **kwargs: Any) -> Any:
             paid(order, at=NOW)
-            return begin(*args, **kwargs)
+            return begin_collection(*args, **kwargs)
 
-        begin = plan_checkout.begin_collection
-        monkeypatch.setattr(plan_checkout, "begin_collection", late)
+        monkeypatch.setattr("billing.views.plan_checkout.begin_collection", late)
         answer = owner_client.post(address(order), {"seen": seen, "method": str(card.pk)})
         assert answer.headers["Location"] == address(order)
         assert charged() == 0
@@ -420,7 +418,7 @@ class TestWho:
         sent = {"seen": shown.context["seen"], "method": "1"}
         assert client.post(address(order), sent).status_code == 403
         assert client.post(f"{address(order)}cancel/").status_code == 403
-        assert (charged(), entries()) == (0, before)
+        assert (charged(), entries()) == (Decimal(0), before)
 
     def test_another_accounts_order_is_not_there(
         self, account: Account, other: Account, order: PlanOrder, owner_client: Client

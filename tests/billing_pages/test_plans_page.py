@@ -182,8 +182,7 @@ class TestDetails:
 
     def test_file(self, account: Account, owner_client: Client) -> None:
         order = paid(order_of(account, at=NOW), at=NOW)
-        answer = owner_client.get(FILE)
-        content = b"".join(answer.streaming_content).decode("utf-8-sig")
+        content = b"".join(owner_client.get(FILE)).decode("utf-8-sig")
         (row,) = csv.DictReader(StringIO(content))
         assert (row["package"], row["accounts"], row["amount"]) == ("Contact Center 2", "10", "350.00")
         assert row["working"] == "35 × 10 × 1 month"

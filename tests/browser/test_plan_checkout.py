@@ -16,7 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import Account, Role, User
 from billing.models import Invoice, Payment, Plan, PlanState
-from tests.browser.test_main_job import Visitor
+from tests.browser.visitor import Visitor
 from tests.browsing import watch
 from tests.factories import AccountFactory, BrandFactory, member
 from tests.planned import give_discounts, registered, save_card

@@ -32,6 +32,11 @@ from billing.models import (
     InvoiceState,
     Order,
     OrderLine,
+    Payment,
+    Plan,
+    PlanOrder,
+    PlanOrderState,
+    PlanState,
     RunFailure,
     UsageFault,
     UsageImport,
@@ -109,6 +114,27 @@ def test_numbers_of_one_account_are_on_their_way(demo: None) -> None:
     """NUM-1: a request that was rejected, one with its day to come, and one that waits for an answer."""
     found = PortRequest.objects.order_by("pk").values_list("state", "account__slug")
     assert list(found) == [(state, "harbor-dental") for state in ("rejected", "confirmed", "submitted")]
+
+
+def test_plans_are_in_every_state_and_paid_with_cards_of_the_test_bank(demo: None) -> None:
+    """PLN-2, PLN-4: a cycle of twelve months, one that has renewed twice, one that ends, and trials."""
+    plans = {plan.account.slug: plan for plan in Plan.objects.select_related("account")}
+    assert {slug: plan.state for slug, plan in plans.items()} == {
+        "meridian-freight": PlanState.ACTIVE,
+        "harbor-dental": PlanState.ACTIVE,
+        "copperline-electric": PlanState.ACTIVE,
+        "tidewater-insurance": PlanState.TRY,
+        "larkspur-law": PlanState.INACTIVE,
+    }
+    yearly = plans["meridian-freight"]
+    assert (yearly.quantity, yearly.months, yearly.discount) == (100, 12, Decimal("0.10"))
+    assert plans["harbor-dental"].months_done == 2
+    assert plans["copperline-electric"].unsubscribed_on is not None
+    assert not PlanOrder.objects.exclude(state=PlanOrderState.PAID).exists()
+    invoices = Invoice.objects.filter(kind=InvoiceKind.PLAN)
+    assert {invoice.state for invoice in invoices} == {InvoiceState.PAID}
+    assert Payment.objects.filter(kind=Payment.Kind.CARD).count() == invoices.count() == 6
+    assert all(brand.bank_details for brand in Brand.objects.all())
 
 
 def test_every_account_was_billed_on_each_of_its_billing_days(demo: None) -> None:
