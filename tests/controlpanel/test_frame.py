@@ -83,6 +83,7 @@ ALL = [
     "Locations",
     "Contact Center",
     "Subscriptions",
+    "Plans",
     "Usage",
     "Devices",
     "Orders",
@@ -100,7 +101,7 @@ ALL = [
         (Role.ADMIN, ALL),
         (Role.READ_ONLY, ALL[:-1]),
         (None, ALL),
-        (Role.BILLING, ["Usage", "Orders", "Billing"]),
+        (Role.BILLING, ["Plans", "Usage", "Orders", "Billing"]),
     ],
 )
 def test_the_role_decides_the_sections(
@@ -206,7 +207,7 @@ def test_a_page_that_draws_no_frame_asks_nothing(
 
 @pytest.mark.usefixtures("every_page")
 @pytest.mark.parametrize(
-    ("role", "seen"), [(Role.OWNER, ALL), (Role.BILLING, ["Usage", "Orders", "Billing"])]
+    ("role", "seen"), [(Role.OWNER, ALL), (Role.BILLING, ["Plans", "Usage", "Orders", "Billing"])]
 )
 def test_help_stands_in_the_only_account(
     brand: Brand,
