@@ -148,6 +148,10 @@ class BrandAdmin(TrailedAdmin):
         ("Onboarding team", {"fields": ("onboarding_name", "onboarding_email", "onboarding_phone")}),
         ("Invoices", {"fields": ("legal_name", "legal_address", "invoice_prefix", "payment_days")}),
         (
+            "Payments, reminders and trials",
+            {"fields": ("bank_details", "reminder_days", "suspend_after_days", "trial_days")},
+        ),
+        (
             "Policies",
             {
                 "fields": (
@@ -252,8 +256,15 @@ class AccountAdmin(TrailedAdmin):
         "extension_length",
         "billing_name",
         "billing_address",
+        "collects_by_card",
+        "suspended_on",
+        "suspended_because",
+        "dunning_held_until",
     )
     readonly_fields = (
+        "suspended_on",
+        "suspended_because",
+        "dunning_held_until",
         "slug",
         "brand",
         "bdom",

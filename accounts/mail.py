@@ -48,6 +48,16 @@ KINDS: Final[Mapping[str, str]] = {
     "port-rejected": "Port rejected",
     "quote-sent": "Quote",
     "quote-accepted": "Confirmation of an accepted quote",
+    "plan-registered": "Plan paid for",
+    "plan-renewed": "Plan renewed",
+    "plan-payment-failed": "Renewal of a plan not paid",
+    "plan-ended": "Plan ended",
+    "trial-ending": "Warning before a trial ends",
+    "payment-received": "Payment received",
+    "invoice-payment-failed": "Invoice not collected",
+    "invoice-reminder": "Reminder of overdue invoices",
+    "account-suspended": "Account suspended",
+    "account-restored": "Suspension lifted",
 }
 """Every kind of message, by the name of its template, as the staff's page calls it."""
 
@@ -90,6 +100,16 @@ def admins_of(account: Account) -> list[str]:
         is_active=True, memberships__account=account, memberships__role__in=(Role.OWNER, Role.ADMIN)
     )
     return list(admins.order_by("pk").values_list("email", flat=True))
+
+
+def billing_contacts_of(account: Account) -> list[str]:
+    """The addresses of those whom money concerns: owners, admins, and members with the billing role."""
+    found = User.objects.filter(
+        is_active=True,
+        memberships__account=account,
+        memberships__role__in=(Role.OWNER, Role.ADMIN, Role.BILLING),
+    )
+    return list(found.order_by("pk").values_list("email", flat=True))
 
 
 def panel_url(path: str) -> str:

@@ -240,6 +240,21 @@ class Account(models.Model):
         editable=False,
         help_text="Since when the panel can only be looked at, as invoices are overdue.",
     )
+    suspended_because = models.CharField(
+        max_length=200, blank=True, editable=False, help_text="Why it is suspended, as a sentence."
+    )
+    suspended_by_hand = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Finance suspended it, so finance lifts it: a payment does not.",
+    )
+    dunning_held_until = models.DateField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Before this day no reminder is sent and nothing is suspended by itself.",
+    )
     is_simulation = models.BooleanField(
         default=False,
         editable=False,
@@ -250,6 +265,11 @@ class Account(models.Model):
         ordering = ("name", "pk")
         constraints = (
             models.CheckConstraint(condition=Q(bdom__gte=1) & Q(bdom__lte=31), name="account_bdom_1_to_31"),
+            models.CheckConstraint(
+                condition=Q(suspended_on=None, suspended_because="", suspended_by_hand=False)
+                | (Q(suspended_on__isnull=False) & ~Q(suspended_because="")),
+                name="account_suspended_for_a_reason",
+            ),
         )
 
     def __str__(self) -> str:
@@ -265,6 +285,11 @@ class Account(models.Model):
         if at.tzinfo is None:
             raise ValueError("an instant carries its time zone")
         return at.astimezone(self.zone).date()
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether its members can look at the panel and pay, and change nothing else (INV-6)."""
+        return self.suspended_on is not None
 
 
 class Role(models.TextChoices):

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from functools import wraps
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone, translation
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -60,7 +62,8 @@ class AccountRequest(HttpRequest):
 
     `membership_role` is None for staff who look at an account that they are no member of. For somebody
     who is here for a partner it is the role that the partner's place amounts to, and `via_partner` the
-    partner; None for members (ACC-2). `at` is the instant that the whole request counts as now, and
+    partner; None for members (ACC-2). `can_write`: the role may write here, and no suspension is in the way.
+    `at` is the instant that the whole request counts as now, and
     `today` the account's own date of it.
     """
 
@@ -101,11 +104,14 @@ def account_page(
     read: Iterable[Role] = ALL_BUT_BILLING,
     write: Iterable[Role] = ADMINS,
     is_form: bool = False,
+    while_suspended: bool = False,
 ) -> Callable[[Callable[Concatenate[AccountRequest, Args], HttpResponseBase]], Page]:
     """Let a view be a page of the account named in its address, as the kwarg `account`, which it takes away.
 
     `read`: the roles that may look; `write`: those that may send POST and other unsafe methods.
     `is_form`: the page has no use but to write, so even opening it asks for `write`.
+    `while_suspended`: the page pays, so its account's suspension does not close it. All others answer 403
+    to writing then, with the reason and the way to pay (INV-6).
 
     Nobody signed in: on to the sign-in page and back. No such account, or neither a member of it nor of
     one of its partners: 404, the same for all (ACC-2, ACC-4). A role that is not among those asked for:
@@ -126,14 +132,18 @@ def account_page(
             asked.account = account
             asked.membership_role = role
             asked.via_partner = partner = standing_in(account).partner
-            asked.can_write = role in writers
+            may_write = role in writers
+            asked.can_write = may_write and (while_suspended or not account.is_suspended)
             asked.at = timezone.now()
             asked.today = account.local_date(asked.at)
             if role is not None and role not in readers:
                 raise NotAllowed(_no_business(role, partner))
-            if not asked.can_write and (is_form or request.method not in SAFE_METHODS):
+            writes = is_form or request.method not in SAFE_METHODS
+            if writes and not may_write:
                 raise NotAllowed(_only_looking(role, partner))
             with timezone.override(account.zone), translation.override(account.language):
+                if writes and not asked.can_write:
+                    return render(asked, "accounts/suspended.html", status=HTTPStatus.FORBIDDEN)
                 return view(asked, *args, **kwargs)
 
         return page

@@ -16,7 +16,14 @@ from billing.engine import Section, minor_unit
 from billing.gather import decimals_of
 from billing.issuing import draw_numbers
 from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState
-from billing.payments.settling import amount_words, credit_toward, open_books, take_credit_back, use_credit
+from billing.payments.settling import (
+    amount_words,
+    credit_toward,
+    open_books,
+    take_credit_back,
+    tell_of_credit,
+    use_credit,
+)
 
 RULE = "INV-1"
 
@@ -66,6 +73,7 @@ def void_invoice(invoice: Invoice, *, reason: str, actor: Actor, at: datetime) -
             before={"state": InvoiceState.ISSUED.value},
             after={"state": locked.state, "reason": reason},
         )
+        tell_of_credit(locked.account, actor=actor, at=at)
     return locked
 
 
@@ -135,6 +143,7 @@ def credit_invoice(
         if locked.state == InvoiceState.ISSUED:
             credit_toward(note, locked, actor=actor, at=at)
         use_credit(locked.account, actor=actor, at=at)
+        tell_of_credit(locked.account, actor=actor, at=at)
         return Invoice.objects.get(pk=note.pk)
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.views import finance, rate_deck, rates
+from billing.views import dunning, finance, rate_deck, rates
 
 app_name = "finance"
 
@@ -15,6 +15,12 @@ urlpatterns = [
     path("invoices/<str:number>/pay/", finance.pay, name="pay"),
     path("invoices/<str:number>/void/", finance.void, name="void"),
     path("invoices/<str:number>/credit/", finance.credit, name="credit"),
+    path("dunning/", dunning.accounts, name="dunning"),
+    path("dunning.csv", dunning.accounts_csv, name="dunning-csv"),
+    path("dunning/<slug:slug>/", dunning.account, name="dunning-account"),
+    path("dunning/<slug:slug>/suspend/", dunning.suspend_by_hand, name="dunning-suspend"),
+    path("dunning/<slug:slug>/lift/", dunning.lift_by_hand, name="dunning-lift"),
+    path("dunning/<slug:slug>/hold/", dunning.hold_by_hand, name="dunning-hold"),
     path("rates/", rates.meters, name="rates"),
     path("rates.csv", rates.meters_csv, name="rates-csv"),
     path("rates/<slug:code>/", rates.meter, name="rate"),

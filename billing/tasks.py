@@ -19,11 +19,15 @@ from django.utils import timezone
 from accounts.models import Account, Brand, User
 from accounts.trail import Actor
 from billing.deadlines import warn_of_ends
+from billing.dunning.reminding import remind_due
+from billing.dunning.suspending import suspend_due
 from billing.invoicing import CHUNK, bill_due, due, run_again, start_run
 from billing.issuing import RUN_TASK
 from billing.models import InvoiceRun, Meter, RunFailure
 from billing.payments.collecting import reconcile
+from billing.payments.due import collect_due
 from billing.plans.renewals import collect_renewals
+from billing.plans.trials import warn_of_trials
 from billing.quotes import expire_quotes
 from billing.rates import rerate_open
 from billing.triggers import begin_due_charges
@@ -59,8 +63,10 @@ def tick() -> None:
 
 @shared_task(name="billing.tasks.warn", **_patient)
 def warn() -> None:
-    """Send the warnings before subscriptions end (SUB-8); accounts reach a day at their own midnight."""
-    warn_of_ends(timezone.now())
+    """Send the warnings before subscriptions (SUB-8) and trials (PLN-2) end; days begin at own midnights."""
+    at = timezone.now()
+    warn_of_ends(at)
+    warn_of_trials(at)
 
 
 @shared_task(name="billing.tasks.expire", **_patient)
@@ -73,6 +79,20 @@ def expire() -> None:
 def renew() -> None:
     """Ask saved cards for the renewals of plans whose day it is (PLN-4)."""
     collect_renewals(timezone.now)
+
+
+@shared_task(name="billing.tasks.collect_invoices", **_patient)
+def collect_invoices() -> None:
+    """Ask saved cards for the invoices that are due, and for those that are to be tried again (INV-6)."""
+    collect_due(timezone.now)
+
+
+@shared_task(name="billing.tasks.dun", **_patient)
+def dun() -> None:
+    """Send the reminders whose day it is, and suspend the accounts whose is (INV-6)."""
+    at = timezone.now()
+    remind_due(at)
+    suspend_due(at)
 
 
 @shared_task(name="billing.tasks.reconcile_payments", **_patient)
@@ -109,6 +129,8 @@ def catch_up(**_: Any) -> None:
     expire.delay()
     reconcile_payments.delay()
     renew.delay()
+    collect_invoices.delay()
+    dun.delay()
 
 
 def runs_to_do(at: datetime) -> list[InvoiceRun]:

@@ -190,6 +190,9 @@ CELERY_BEAT_SCHEDULE = {
     # Renewals that the tick has found; and, soon after, payments whose answer was lost (INV-6).
     "plan-renewals": {"task": "billing.tasks.renew", "schedule": crontab(minute="*/10")},
     "payments": {"task": "billing.tasks.reconcile_payments", "schedule": crontab()},
+    "invoice-collection": {"task": "billing.tasks.collect_invoices", "schedule": crontab(minute="5-59/10")},
+    # Reminders and suspensions: accounts reach a day at their own midnight.
+    "dunning": {"task": "billing.tasks.dun", "schedule": crontab(minute="40")},
     "subscription-warnings": {"task": "billing.tasks.warn", "schedule": crontab(minute="20")},
     # What is sent at once needs no beat; this is for what failed or was never taken.
     "mail": {"task": "accounts.tasks.send_due_mail", "schedule": crontab(minute="*/3")},

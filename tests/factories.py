@@ -179,3 +179,8 @@ def partner_user(account: Account, level: PartnerLevel = PartnerLevel.FULL, **us
     access: PartnerAccess = PartnerAccessFactory(account=account, level=level)
     found: User = UserFactory(partner=access.partner, **user)
     return found
+
+
+def suspended(account: Account, because: str = "Invoice B1-000001 is overdue.", **fields: Any) -> None:
+    """Have an account be suspended, as the task leaves it."""
+    Account.objects.filter(pk=account.pk).update(suspended_on=AT.date(), suspended_because=because, **fields)

@@ -103,6 +103,7 @@ class Page:
     `readers` and `writers`: who may GET and who may POST, as roles, PARTNERS, staff groups or the words `anonymous`
     and `stranger`. `needs`: the kwargs beside `account`, as paths into a `Side`. `opens`: the status for readers.
     `refuses`: the status for the signed in who are neither. `query`: what follows the address, as a format of a `Side`.
+    `pays`: it pays, so a suspension of the account does not close it (INV-6).
     `names_things`: what it needs belongs to an account, and is not a way of looking that all accounts share.
     """
 
@@ -116,6 +117,7 @@ class Page:
     query: str = ""
     queries: int = PAGE_QUERIES
     names_things: bool = True
+    pays: bool = False
 
 
 def for_members(opens: int = 200, **needs: str) -> Page:
@@ -151,6 +153,11 @@ def priced(page: Page) -> Page:
 def foretold(page: Page) -> Page:
     """A page that says what a quote will cost by accepting it, shipping it, billing it and taking all that back."""
     return replace(page, queries=FORETOLD_QUERIES)
+
+
+def paying(page: Page) -> Page:
+    """A page on which an account pays, suspended or not."""
+    return replace(page, pays=True)
 
 
 def for_the_customer(page: Page) -> Page:
@@ -353,6 +360,12 @@ PAGES: dict[str, Page] = {
     "finance:pay": staff_form(FINANCE, number="invoice.number"),
     "finance:void": staff_form(FINANCE, number="invoice.number"),
     "finance:credit": staff_form(FINANCE, number="invoice.number"),
+    "finance:dunning": for_staff(FINANCE),
+    "finance:dunning-csv": for_staff(FINANCE),
+    "finance:dunning-account": for_staff(FINANCE, slug="account.slug"),
+    "finance:dunning-suspend": staff_form(FINANCE, slug="account.slug"),
+    "finance:dunning-lift": staff_form(FINANCE, slug="account.slug"),
+    "finance:dunning-hold": staff_form(FINANCE, slug="account.slug"),
     "finance:rates": for_staff(FINANCE),
     "finance:rates-csv": for_staff(FINANCE),
     "finance:rate": for_staff(FINANCE, code="meter"),
@@ -777,6 +790,30 @@ class TestAddress:
         assert posted.status_code in ({404} if page.writers else {404, 405})
         for answer in (got, posted):
             assert world.theirs.account.name.encode() not in body(answer)
+        assert everything() == before
+
+    def test_suspended(self, name: str, world: World) -> None:
+        """INV-6: in a suspended account nothing is written but what pays; who may look still looks."""
+        page = PAGES[name]
+        if not page.is_of_account or page.pays:
+            return
+        factories.suspended(world.ours.account)
+        url = address(name, page, world.ours.account, world.ours)
+        before = everything()
+        for persona in sorted(page.writers):
+            client = world.client(persona)
+            posted = client.post(url, {"role": Role.OWNER, "quantity": "1"})
+            assert posted.status_code == 403, f"{persona} gets {posted.status_code}"
+            assert b"is suspended since" in posted.content
+            assert everything() == before, f"{persona} changed something"
+        for persona in sorted(page.readers):
+            # A page whose only use is to write is not opened either; what admins alone see may be such a page.
+            allowed = {page.opens, 403} if page.readers <= BILLING_ADMINS else {page.opens}
+            if persona in page.writers:
+                allowed.add(403)
+            got = world.client(persona).get(url)
+            body(got)
+            assert got.status_code in allowed, f"{persona} gets {got.status_code}, not {page.opens}"
         assert everything() == before
 
     def test_bad_parameters(self, name: str, world: World) -> None:

@@ -1,6 +1,7 @@
 """Catalogue, ledger, subscriptions, usage, invoices."""
 
 from billing.models.catalogue import CreditPolicy, Delay, Family, PackageTerms, Price, Product
+from billing.models.dunning import Chase
 from billing.models.invoices import (
     Invoice,
     InvoiceCounter,
@@ -57,6 +58,7 @@ __all__ = [
     "CardSetup",
     "Charge",
     "ChargeState",
+    "Chase",
     "Collection",
     "CollectionState",
     "Condition",

@@ -182,6 +182,9 @@ class Invoice(models.Model):
             models.Index(fields=("-issued_on", "-id"), name="invoice_by_date"),
             models.Index(fields=("total", "id"), name="invoice_by_total"),
             models.Index(fields=("account",), condition=Q(state="issued"), name="invoice_open"),
+            models.Index(
+                fields=("due_on", "id"), condition=Q(state="issued"), name="invoice_open_by_due_day"
+            ),
             # Rare ones, found among millions; the monthly run writes no row of these.
             models.Index(
                 fields=("-issued_on", "-id"), condition=Q(state="void"), name="invoice_void_by_date"

@@ -82,6 +82,9 @@ class Plan(models.Model):
     months = models.PositiveSmallIntegerField(choices=_CYCLES)
     discount = models.DecimalField(max_digits=5, decimal_places=4, default=0)
     trial_ends_on = models.DateField(null=True, blank=True)
+    warned_days = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="How many days before the end of the trial the last warning was for."
+    )
     registered_at = models.DateTimeField(null=True, blank=True, help_text="When it was first paid for.")
     anchor_on = models.DateField(null=True, blank=True)
     months_done = models.PositiveSmallIntegerField(default=0)

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from django.db import transaction
 from django.urls import reverse
 
 from accounts.mail import panel_url
@@ -24,6 +23,7 @@ from billing.models import (
     Collection,
     CollectionState,
     Invoice,
+    InvoiceState,
     Payment,
     PaymentMethod,
     PlanOrder,
@@ -48,6 +48,16 @@ PATIENCE: Final = timedelta(hours=1)
 NOT_BEGUN: Final = "The payment could not be made. Nothing was charged. Try again, or use another card."
 
 Clock = Callable[[], datetime]
+Declined = Callable[[Collection, Actor, datetime], None]
+
+_declined: list[Declined] = []
+
+
+def when_declined(listener: Declined) -> Declined:
+    """Have something done for each collection that was declined, once, in the transaction that books it."""
+    if listener not in _declined:
+        _declined.append(listener)
+    return listener
 
 
 def begin_collection(
@@ -118,7 +128,7 @@ def drive(collection: Collection, *, actor: Actor, clock: Clock) -> Collection:
     if ours.update(busy_until=at + LEASE):
         found = _fresh(collection)
         try:
-            _book(found, _asked(found, gateways.named(found.gateway)), actor, clock())
+            _book(found, _asked(found, gateways.named(found.gateway), clock()), actor, clock())
         except GatewayDown as down:
             log.warning("collection %s: its gateway does not answer: %s", found.pk, down)
         finally:
@@ -175,14 +185,14 @@ def _fresh(collection: Collection) -> Collection:
     return found.get(pk=collection.pk)
 
 
-def _asked(found: Collection, gateway: Gateway) -> Outcome:
+def _asked(found: Collection, gateway: Gateway, at: datetime) -> Outcome:
     """What the gateway says of a collection, after it was asked for what comes next."""
     try:
         if not found.gateway_id:
             found.gateway_id = gateway.prepare(_ask(found, gateway))
             Collection.objects.filter(pk=found.pk).update(gateway_id=found.gateway_id)
         if found.state == CollectionState.NEW:
-            return _confirmed(found, gateway) if _is_sent(found) else Outcome(Status.CANCELLED)
+            return _confirmed(found, gateway) if _is_sent(found, at) else Outcome(Status.CANCELLED)
         outcome = gateway.look_up(found.gateway_id)
         # Whoever sent it died before it was asked for.
         return _confirmed(found, gateway) if outcome.status is Status.READY else outcome
@@ -203,15 +213,28 @@ def _ask(found: Collection, gateway: Gateway) -> Ask:
     )
 
 
-def _is_sent(found: Collection) -> bool:
-    """Write down that from here on money may have moved; False where it was cancelled meanwhile."""
-    with transaction.atomic():
+def _is_sent(found: Collection, at: datetime) -> bool:
+    """Write down that from here on money may have moved; False where it was cancelled meanwhile.
+
+    What nobody watches is cancelled where so much is not owed any more: it was paid in another way.
+    """
+    with open_books(found.account):
         locked = Collection.objects.select_for_update(of=("self",)).get(pk=found.pk)
         if locked.state != CollectionState.NEW:
+            return False
+        if locked.off_session and locked.plan_order_id is None and locked.amount > _owed(found.account):
+            locked.cancel(at)
+            locked.save(update_fields=["state", "finished_at"])
             return False
         locked.send()
         locked.save(update_fields=["state"])
     return True
+
+
+def _owed(account: Account) -> Decimal:
+    """What is open of the account's invoices; summed here, as SQLite would sum in floats."""
+    issued = Invoice.objects.filter(account=account, state=InvoiceState.ISSUED, total__gt=0)
+    return sum((total - settled for total, settled in issued.values_list("total", "settled")), Decimal(0))
 
 
 def _confirmed(found: Collection, gateway: Gateway) -> Outcome:
@@ -278,3 +301,5 @@ def _tell_decline(locked: Collection, actor: Actor, at: datetime) -> None:
     )
     if locked.plan_order is not None and locked.off_session:
         note_decline(locked.plan_order, locked.failure, actor=actor, at=at)
+    for listener in _declined:
+        listener(locked, actor, at)

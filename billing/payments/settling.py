@@ -7,7 +7,7 @@ come at one instant find each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -53,6 +53,25 @@ class Received:
     method: PaymentMethod | None = None
 
 
+CreditCame = Callable[[Account, Actor, datetime], None]
+"""Told that an account has more credit than before, or owes less; called under `open_books`."""
+
+_listeners: list[CreditCame] = []
+
+
+def when_credit_comes(listener: CreditCame) -> CreditCame:
+    """Have something done whenever money or credit has come in, whatever way it came: what waits for it is paid."""
+    if listener not in _listeners:
+        _listeners.append(listener)
+    return listener
+
+
+def tell_of_credit(account: Account, *, actor: Actor, at: datetime) -> None:
+    """Have done what waits for credit; after invoices, which come first. Call it under `open_books`."""
+    for listener in _listeners:
+        listener(account, actor, at)
+
+
 @dataclass(slots=True)
 class _Source:
     """Credit that is left to be used: of a payment, or of a note or an invoice below zero."""
@@ -73,6 +92,19 @@ class _Source:
             return str(self.payment)
         kind = "Credit note" if self.credit.kind == InvoiceKind.CREDIT_NOTE else "Credit of"
         return f"{kind} {self.credit.number}"
+
+
+Receipt = Callable[[Payment, "Invoice | None", Actor, datetime], None]
+"""Told of a payment that came in, and of the invoice that it was for before all others; called under `open_books`."""
+
+_receipts: list[Receipt] = []
+
+
+def when_received(listener: Receipt) -> Receipt:
+    """Have something done for each payment, once, when it has settled what it settles."""
+    if listener not in _receipts:
+        _receipts.append(listener)
+    return listener
 
 
 @contextmanager
@@ -127,7 +159,10 @@ def receive_payment(
         if toward is not None:
             _settle([_Source(payment, None)], [_locked(toward)], actor, at)
         use_credit(account, actor=actor, at=at)
+        tell_of_credit(account, actor=actor, at=at)
         payment.refresh_from_db()
+        for listener in _receipts:
+            listener(payment, toward, actor, at)
     return payment
 
 

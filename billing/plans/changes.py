@@ -14,8 +14,11 @@ from billing.licences import check_quantity
 from billing.models import Family, Plan, PlanOrderKind, PlanState, Product
 from billing.plans.deals import DealKind, deal_of, discounts_on, open_order, plan_of
 from billing.plans.orders import cancel_order, set_next_terms
+from billing.plans.telling import Ending, tell_ended
 
 RULE: Final = "PLN-4"
+
+_ENDINGS: Final = {Ending.TRIAL_OVER: "the trial is over", Ending.UNSUBSCRIBED: "unsubscribed"}
 
 
 def schedule_change(
@@ -102,7 +105,7 @@ def unsubscribe(account: Account, *, actor: Actor, at: datetime) -> Plan:
         plan.unsubscribed_on = today
         set_next_terms(plan, None)
         if plan.ends_on is not None and plan.ends_on <= today:
-            plan.end(plan.ends_on)
+            end_plan(plan, plan.ends_on, Ending.UNSUBSCRIBED, actor=actor, at=at)
         plan.save()
         record(
             account,
@@ -146,7 +149,7 @@ def check_active(account: Account) -> Plan:
     return plan
 
 
-def end_plan(plan: Plan, on: date, why: str, *, actor: Actor, at: datetime) -> None:
+def end_plan(plan: Plan, on: date, why: Ending, *, actor: Actor, at: datetime) -> None:
     """The plan cannot be used from the day `on`. Call it under `open_books`."""
     plan.end(on)
     set_next_terms(plan, None)
@@ -155,11 +158,12 @@ def end_plan(plan: Plan, on: date, why: str, *, actor: Actor, at: datetime) -> N
         plan.account,
         "end-plan",
         plan,
-        f"Plan inactive from {on:%b %-d, %Y}: {why}",
+        f"Plan inactive from {on:%b %-d, %Y}: {_ENDINGS[why]}",
         actor=actor,
         at=at,
         after={"state": plan.state, "ended_on": on},
     )
+    tell_ended(plan, why, at)
 
 
 def _locked(account: Account) -> Plan:

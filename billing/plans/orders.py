@@ -31,6 +31,7 @@ from billing.models import (
 from billing.models.payments import LIVE
 from billing.payments.settling import Received, amount_words, open_books, receive_payment, use_credit
 from billing.plans.deals import Deal, DealKind, deal_of, open_order, plan_of
+from billing.plans.telling import Ending, tell_ended, tell_paid, tell_unpaid
 from billing.queries import balance_of
 
 RETRY_DAYS: Final = (0, 3, 5, 7)
@@ -157,6 +158,18 @@ def pay_with_credit(order: PlanOrder, *, actor: Actor, at: datetime) -> bool:
     return True
 
 
+def pay_by_transfer(account: Account, actor: Actor, at: datetime) -> None:
+    """Credit has come: have what waits for a bank transfer, and a renewal, where the credit covers it (PLN-3, INV-6).
+
+    What a card is being asked for is left alone: its answer comes first.
+    """
+    order = open_order(account)
+    if order is None or not (order.by_transfer or order.kind == PlanOrderKind.RENEWAL):
+        return
+    if not Collection.objects.filter(plan_order=order, state__in=LIVE).exists():
+        pay_with_credit(order, actor=actor, at=at)
+
+
 def note_decline(order: PlanOrder, reason: str, *, actor: Actor, at: datetime) -> None:
     """A renewal could not be collected: it is tried again on its days, and after the last the plan is inactive.
 
@@ -187,6 +200,15 @@ def note_decline(order: PlanOrder, reason: str, *, actor: Actor, at: datetime) -
             at=at,
             after={"tries": locked.tries, "next_try_on": locked.next_try_on},
         )
+        if locked.next_try_on is not None:
+            tell_unpaid(locked, reason, _last_try_on(locked), at)
+
+
+def _last_try_on(order: PlanOrder) -> date:
+    """The day on which an order is tried for the last time, as things stand."""
+    began_on = order.account.local_date(order.placed_at)
+    planned = began_on + timedelta(days=RETRY_DAYS[-1])
+    return planned if order.next_try_on is None else max(planned, order.next_try_on)
 
 
 def line_of(order: PlanOrder) -> Line:
@@ -283,11 +305,14 @@ def _complete(order: PlanOrder, on: date, actor: Actor, at: datetime) -> Invoice
             "renews_on": plan.cycle_ends_on,
         },
     )
+    tell_paid(order, plan, at)
     return order.invoice
 
 
 def _plan_for(order: PlanOrder) -> Plan:
     found = Plan.objects.select_for_update().filter(account=order.account).first()
+    if found is not None:
+        found.account = order.account
     return found or Plan(account=order.account)
 
 
@@ -332,3 +357,4 @@ def _end_unpaid(order: PlanOrder, on: date, actor: Actor, at: datetime) -> None:
         at=at,
         after={"state": plan.state, "ended_on": on},
     )
+    tell_ended(plan, Ending.UNPAID, at)

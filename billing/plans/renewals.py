@@ -33,6 +33,7 @@ from billing.payments.settling import Received, amount_words, open_books
 from billing.plans.changes import end_plan
 from billing.plans.deals import open_order
 from billing.plans.orders import cancel_order, due_now, note_decline, pay_order, pay_with_credit
+from billing.plans.telling import Ending
 
 TASK: Final = "plan-renewals"
 NO_CARD: Final = "No card is saved."
@@ -65,12 +66,12 @@ def _step(account: Account, today: date, at: datetime) -> bool:
     plan.account = account
     actor = Actor.for_task(TASK)
     if plan.state == PlanState.TRY and plan.trial_ends_on is not None and plan.trial_ends_on <= today:
-        end_plan(plan, plan.trial_ends_on, "the trial is over", actor=actor, at=at)
+        end_plan(plan, plan.trial_ends_on, Ending.TRIAL_OVER, actor=actor, at=at)
         return True
     if plan.state != PlanState.ACTIVE or plan.cycle_ends_on is None or plan.cycle_ends_on > today:
         return False
     if plan.unsubscribed_on is not None:
-        end_plan(plan, plan.cycle_ends_on, "unsubscribed", actor=actor, at=at)
+        end_plan(plan, plan.cycle_ends_on, Ending.UNSUBSCRIBED, actor=actor, at=at)
         return True
     waiting = open_order(account)
     if waiting is not None and waiting.kind != PlanOrderKind.RENEWAL:

@@ -32,7 +32,7 @@ class Onboarding:
 
     `day` counts from 1 on the day of installation. `activates_on`: when it goes live by itself;
     `is_near`: so soon that warnings go out (ONB-9). `may_open`: the person may look at the checklist;
-    `may_ask`: and may ask to go live.
+    `may_ask`: and may ask to go live, which a suspended account does not.
     """
 
     contact_center: ContactCenter
@@ -101,5 +101,5 @@ def onboarding_of(request: HttpRequest) -> Onboarding | None:
         activates_on=due and max(due, asked.today),
         is_near=is_near(contact_center, asked.today),
         may_open=role is None or role in ALL_BUT_BILLING,
-        may_ask=role in ADMINS,
+        may_ask=role in ADMINS and not asked.account.is_suspended,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from smtplib import SMTPServerDisconnected
 
@@ -52,6 +53,28 @@ FACTS = {
     "by": "Dana",
     "on": AT.date(),
     "is_new": True,
+    "package": "Team",
+    "quantity": 3,
+    "months": 12,
+    "amount": Decimal("120.50"),
+    "currency": "USD",
+    "is_change": True,
+    "paid_to": AT.date(),
+    "renews_on": AT.date(),
+    "due_on": AT.date(),
+    "next_try_on": AT.date(),
+    "last_try_on": AT.date(),
+    "why": "unpaid",
+    "ended_on": AT.date(),
+    "ends_on": AT.date(),
+    "is_card": True,
+    "reference": "Visa ···· 4242",
+    "settled": [{"number": "B1-000001", "amount": Decimal(100)}],
+    "credit": Decimal("20.50"),
+    "card": "Visa ···· 4242",
+    "invoices": [{"number": "B1-000001", "due_on": AT.date(), "amount": Decimal("120.50")}],
+    "total": Decimal("120.50"),
+    "suspends_on": AT.date(),
     "url": "https://panel.example/a/northwind/?x=1&y=2",
 }
 
@@ -238,13 +261,22 @@ def test_speaks_the_account_s_language(account: Account, language: str, subject:
 @pytest.mark.parametrize("kind", mail.KINDS)
 @pytest.mark.parametrize("language", mail.LANGUAGES)
 @pytest.mark.parametrize(
-    "changes", [{}, {"is_onboarding": False, "is_automatic": True, "left": [], "activates_on": None}]
+    "changes",
+    [
+        {},
+        {"is_onboarding": False, "is_automatic": True, "left": [], "activates_on": None},
+        # What is said of money where there is nothing more to say of it.
+        {"is_change": False, "renews_on": None, "why": "trial", "is_card": False, "settled": [], "months": 1},
+        {"why": "unsubscribed", "credit": 0, "next_try_on": None, "suspends_on": None},
+    ],
 )
 def test_every_kind_is_there_in_every_language(
     account: Account, kind: str, language: str, changes: dict[str, object]
 ) -> None:
     """Each on its own template, whole: nothing of it in template code, no gap, one link."""
     assert (settings.BASE_DIR / f"templates/mail/{language}/{kind}.txt").exists()
+    account.suspended_on, account.suspended_because = AT.date(), "Invoice B1-000001 is overdue."
+    account.brand.bank_details = "Bank of Boston\nIBAN US12 3456"
     message = mail.compose(account.brand, kind, FACTS | {"account": account} | changes, language)
     assert message.subject
     assert "\n" not in message.subject
