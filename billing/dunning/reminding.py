@@ -31,9 +31,9 @@ def remind_due(at: datetime) -> int:
 
 def remind(account: Account, at: datetime) -> bool:
     """Send an account the reminder that is due; whether one was. Looked at under its lock: others may be at it."""
-    today = account.local_date(at)
-    days = days_of(account.brand.reminder_days)
     with open_books(account):
+        account = Account.objects.select_related("brand").get(pk=account.pk)
+        today, days = account.local_date(at), days_of(account.brand.reminder_days)
         if is_held(account, today):
             return False
         late = overdue(account, today)
@@ -88,7 +88,7 @@ def suspends_on(account: Account, late: Sequence[Invoice], today: date) -> date 
 
 def is_held(account: Account, today: date) -> bool:
     """Whether nothing is done by itself now: finance holds it, or a payment is on its way."""
-    until = Account.objects.values_list("dunning_held_until", flat=True).get(pk=account.pk)
+    until = account.dunning_held_until
     if until is not None and today < until:
         return True
     return Collection.objects.filter(account=account, state__in=LIVE).exists()

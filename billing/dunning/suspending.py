@@ -42,16 +42,15 @@ def suspend_if_late(account: Account, at: datetime) -> bool:
     Nobody is suspended on the day of a first reminder, nor before one where the brand sends reminders earlier:
     after an outage the reminder comes first.
     """
-    after = account.brand.suspend_after_days
-    today = account.local_date(at)
     with open_books(account):
         found = _locked(account)
-        if after is None or found.is_suspended or is_held(account, today):
+        after, today = found.brand.suspend_after_days, found.local_date(at)
+        if after is None or found.is_suspended or is_held(found, today):
             return False
-        late = overdue(account, today)
+        late = overdue(found, today)
         if not late or late[0].due_on + timedelta(days=after) > today:
             return False
-        if not _was_reminded(late[0], account.brand, today):
+        if not _was_reminded(late[0], found.brand, today):
             return False
         _suspend(found, f"Invoice {late[0]} is overdue.", late, Actor.for_task(TASK), at)
     return True
@@ -79,7 +78,7 @@ def lift(account: Account, *, reason: str, hold_until: date | None, actor: Actor
         found = _locked(account)
         if not found.is_suspended:
             raise Refused("This account is not suspended any more. Nothing was changed.", rule=RULE)
-        if hold_until is None and overdue(account, today) and account.brand.suspend_after_days is not None:
+        if hold_until is None and overdue(found, today) and found.brand.suspend_after_days is not None:
             raise Refused(
                 "Invoices are overdue, so it would be suspended again. Say until when that is let be.",
                 rule=RULE,
