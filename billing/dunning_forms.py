@@ -64,6 +64,5 @@ class LiftForm(HoldForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields[
-            "until"
-        ].help_text = "Needed while something is overdue: the account is not suspended again before this day of its own."
+        until = self.fields["until"]
+        until.help_text = "Needed while something is overdue: before this day it is not suspended again."

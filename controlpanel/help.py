@@ -229,6 +229,8 @@ TOPICS: tuple[Topic, ...] = (
             Section("INV-2", "The sections of an invoice"),
             Section("INV-5", "Finance pages and CSV export"),
             Section("INV-7", "Your billing page"),
+            Section("collecting", "Collecting from your card"),
+            Section("dunning", "Reminders and suspension"),
         ),
     ),
     Topic(
