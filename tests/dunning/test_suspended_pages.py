@@ -126,6 +126,7 @@ def test_a_page_that_pays_stays_open(account: Account, pays: bool, status: int) 
         request._messages = []
         response = page(request, account="northwind")
         assert response.status_code == (200 if method == "get" else status)
+        assert isinstance(response, HttpResponse)
         if response.status_code == 200:
             assert response.content == str(pays).encode()
     assert timezone.get_current_timezone_name() == "UTC"
