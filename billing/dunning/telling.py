@@ -63,6 +63,7 @@ def tell_declined(collection: Collection, actor: Actor, at: datetime) -> None:
         "card": str(collection.method),
         "amount": collection.amount,
         "currency": collection.currency,
+        "code": collection.failure_code,
         "reason": collection.failure,
         "next_try_on": min((day for day in days if day is not None), default=None),
         "url": pay_url(account),

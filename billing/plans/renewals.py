@@ -33,10 +33,9 @@ from billing.payments.settling import Received, amount_words, open_books
 from billing.plans.changes import end_plan
 from billing.plans.deals import open_order
 from billing.plans.orders import cancel_order, due_now, note_decline, pay_order, pay_with_credit
-from billing.plans.telling import Ending
+from billing.plans.telling import NO_CARD, Ending
 
 TASK: Final = "plan-renewals"
-NO_CARD: Final = "No card is saved."
 
 
 def renew_due(at: datetime, *, until: Mapping[int, date] | None = None) -> int:

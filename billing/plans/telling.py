@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from django.urls import reverse
 
 from accounts.mail import billing_contacts_of, panel_url, queue_mail
 from accounts.models import Account
 from billing.models import Plan, PlanOrder, PlanOrderKind
+
+NO_CARD: Final = "No card is saved."
+"""Why a renewal is not paid where there is nothing to ask."""
 
 
 class Ending(StrEnum):
@@ -50,8 +53,10 @@ def tell_paid(order: PlanOrder, plan: Plan, at: datetime) -> None:
 def tell_unpaid(order: PlanOrder, reason: str, last_try_on: date, at: datetime) -> None:
     """A renewal could not be collected: why, when it is tried next, and when the plan ends without it."""
     account = order.account
+    last = order.collections.order_by("-pk").first() if reason != NO_CARD else None
     facts = {
         **_of_order(order),
+        "code": "no_card" if reason == NO_CARD else "" if last is None else last.failure_code,
         "reason": reason,
         "due_on": order.starts_on,
         "next_try_on": order.next_try_on,

@@ -66,6 +66,7 @@ FACTS = {
     "last_try_on": AT.date(),
     "why": "unpaid",
     "ended_on": AT.date(),
+    "code": "card_declined",
     "ends_on": AT.date(),
     "is_card": True,
     "reference": "Visa ···· 4242",
@@ -267,7 +268,7 @@ def test_speaks_the_account_s_language(account: Account, language: str, subject:
         {"is_onboarding": False, "is_automatic": True, "left": [], "activates_on": None},
         # What is said of money where there is nothing more to say of it.
         {"is_change": False, "renews_on": None, "why": "trial", "is_card": False, "settled": [], "months": 1},
-        {"why": "unsubscribed", "credit": 0, "next_try_on": None, "suspends_on": None},
+        {"why": "unsubscribed", "credit": 0, "next_try_on": None, "suspends_on": None, "code": "unheard-of"},
     ],
 )
 def test_every_kind_is_there_in_every_language(

@@ -289,18 +289,22 @@ class TestTrials:
 
 
 @pytest.mark.parametrize(
-    ("language", "subject"),
+    ("language", "subject", "words"),
     [
-        ("nl", "De verlenging van uw plan is niet betaald"),
-        ("de-at", "Die Verlängerung Ihres Plans wurde nicht"),
+        ("nl", "De verlenging van uw plan is niet betaald", "Er is geen kaart opgeslagen."),
+        ("de-at", "Die Verlängerung Ihres Plans wurde nicht", "Es ist keine Karte hinterlegt."),
     ],
 )
-def test_is_written_in_the_account_s_language(account: Account, language: str, subject: str) -> None:
+def test_is_written_in_the_account_s_language(
+    account: Account, language: str, subject: str, words: str
+) -> None:
     """PLN-4."""
     register(account, SMALL, 10, 1, "2026-01-10")
     Account.objects.update(language=language)
     tick(account, "2026-02-10")
-    assert mails("plan-payment-failed")[0].subject.startswith(subject)
+    found = mails("plan-payment-failed")[0]
+    assert found.subject.startswith(subject)
+    assert words in found.text
 
 
 def test_a_simulated_plan_hears_nothing(account: Account) -> None:
