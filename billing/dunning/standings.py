@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from accounts.exporting import Cell
@@ -96,19 +96,21 @@ class Standing:
 def accounts_in_dunning(
     today: date, *, search: str = "", brand: int | None = None, state: str = ""
 ) -> QuerySet[Account]:
-    """Accounts that owe something overdue by `today`, are suspended, or held; each carries `since`, a day always.
+    """Accounts that owe something overdue by `today`, whose card was declined for what is open, that are
+    suspended, or held; each carries `since`, a day always.
 
     `state`: one of STATES.
     """
     overdue = Invoice.objects.filter(overdue_on(today), account=OuterRef("pk")).order_by("due_on")
     late = Q(pk__in=Invoice.objects.filter(overdue_on(today)).order_by().values("account"))
     suspended, held = Q(suspended_on__isnull=False), Q(dunning_held_until__gt=today)
-    failed = overdue.order_by().filter(
-        chase__collection__state=CollectionState.FAILED,
+    declined = Invoice.objects.filter(
+        state=InvoiceState.ISSUED, chase__collection__state=CollectionState.FAILED
     )
-    wanted = {"overdue": late, "failed": Q(Exists(failed)), "suspended": suspended, "held": held}
+    failed = Q(pk__in=declined.order_by().values("account"))
+    wanted = {"overdue": late, "failed": failed, "suspended": suspended, "held": held}
     accounts = (
-        Account.objects.filter(wanted.get(state, late | suspended | held), is_simulation=False)
+        Account.objects.filter(wanted.get(state, late | failed | suspended | held), is_simulation=False)
         .select_related("brand")
         .annotate(since=Coalesce(Subquery(overdue.values("due_on")[:1]), Value(FAR_DAY)))
     )

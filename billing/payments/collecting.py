@@ -165,7 +165,12 @@ def reconcile(clock: Clock) -> int:
     actor = Actor.for_task(TASK)
     found = list(Collection.objects.filter(state__in=LIVE, busy_until__lte=at).order_by("pk"))
     for collection in found:
-        now = drive(collection, actor=actor, clock=clock)
+        try:
+            now = drive(collection, actor=actor, clock=clock)
+        except LookupError as error:
+            # Of a gateway that the panel does not speak to any more: the others are brought on all the same.
+            log.warning("collection %s: %s", collection.pk, error)
+            continue
         if now.state == CollectionState.ACTION and now.began_at + PATIENCE <= at:
             try:
                 cancel_collection(now, actor=actor, clock=clock)
@@ -216,13 +221,13 @@ def _ask(found: Collection, gateway: Gateway) -> Ask:
 def _is_sent(found: Collection, at: datetime) -> bool:
     """Write down that from here on money may have moved; False where it was cancelled meanwhile.
 
-    What nobody watches is cancelled where so much is not owed any more: it was paid in another way.
+    What nobody watches is cancelled where so much is not due any more: it was paid in another way.
     """
     with open_books(found.account):
         locked = Collection.objects.select_for_update(of=("self",)).get(pk=found.pk)
         if locked.state != CollectionState.NEW:
             return False
-        if locked.off_session and locked.plan_order_id is None and locked.amount > _owed(found.account):
+        if locked.off_session and locked.plan_order_id is None and locked.amount > _owed(found.account, at):
             locked.cancel(at)
             locked.save(update_fields=["state", "finished_at"])
             return False
@@ -231,9 +236,12 @@ def _is_sent(found: Collection, at: datetime) -> bool:
     return True
 
 
-def _owed(account: Account) -> Decimal:
-    """What is open of the account's invoices; summed here, as SQLite would sum in floats."""
-    issued = Invoice.objects.filter(account=account, state=InvoiceState.ISSUED, total__gt=0)
+def _owed(account: Account, at: datetime) -> Decimal:
+    """What is to be paid by now of the account's invoices; summed here, as SQLite would sum in floats."""
+    today = account.local_date(at)
+    issued = Invoice.objects.filter(
+        account=account, state=InvoiceState.ISSUED, total__gt=0, due_on__lte=today
+    )
     return sum((total - settled for total, settled in issued.values_list("total", "settled")), Decimal(0))
 
 

@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Account
 from billing.corrections import void_invoice
+from billing.licences import add_licences
 from billing.models import Chase, Collection, Invoice, InvoiceState, Payment, PaymentMethod
 from billing.payments import due as due_module
 from billing.payments.collecting import begin_collection, reconcile
@@ -18,7 +19,7 @@ from billing.payments.gateways.base import GatewayDown
 from billing.payments.gateways.test_gateway import TestGateway, new_card
 from billing.tasks import collect_invoices
 from controlpanel.celery import app
-from tests.billing.world import bill
+from tests.billing.world import an_account, bill, on, product
 from tests.dunning.conftest import collected, goes, mails, noon, told, trail
 from tests.factories import TESTS
 from tests.paying import saved_card, transfer
@@ -207,6 +208,7 @@ def test_what_was_paid_before_the_card_was_asked_is_not_charged(account: Account
     """INV-6: the worker died with the attempt written; a transfer came in before another took it up."""
     card(account)
     at = noon(account, "01-29")
+    bill(account, "02-15")
     begin_due(account, actor=TESTS, at=at)
     transfer(account, Decimal(185), at.date(), actor=TESTS, at=at)
     reconcile(lambda: at + timedelta(minutes=5))
@@ -218,8 +220,14 @@ def test_one_account_s_fault_does_not_stop_the_others(account: Account, invoice:
     """INV-6: a card of a gateway that nobody speaks to any more."""
     lost = card(account)
     PaymentMethod.objects.filter(pk=lost.pk).update(gateway="gone")
-    assert collected(account, "01-29") == 1
-    assert goes() == [("01-29", "185.00", "new")]
+    other = an_account(slug="other", name="Other", brand=account.brand)
+    add_licences(other, product("uc-licence"), 1, **on(other, "01-02"))
+    bill(other, "01-15")
+    saved_card(other, "silent", at=noon(account, "01-10"))
+    assert collected(account, "01-29") == 2
+    assert goes() == [("01-29", "185.00", "new"), ("01-29", "37.00", "sent")]
+    reconcile(lambda: noon(account, "01-29") + timedelta(minutes=5))
+    assert goes()[1] == ("01-29", "37.00", "succeeded")
 
 
 def test_only_what_is_due_is_looked_at(

@@ -89,7 +89,8 @@ def test_who_owes_nothing_overdue_is_not_listed(finance: Client, account: Accoun
     """INV-6: an invoice that is not due yet, and one that was paid."""
     another(account, "later", "Later Ltd")
     Brand.objects.update(payment_days=30)
-    bill(another(account, "other", "Other Ltd", bdom=20), "01-20")
+    other = another(account, "other", "Other Ltd", bdom=20)
+    bill(other, "01-20")
     assert set(listed(finance)) == {"later", "northwind"}
 
 
