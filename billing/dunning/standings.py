@@ -101,18 +101,25 @@ def accounts_in_dunning(
 
     `state`: one of STATES.
     """
-    overdue = Invoice.objects.filter(overdue_on(today), account=OuterRef("pk")).order_by("due_on")
-    late = Q(pk__in=Invoice.objects.filter(overdue_on(today)).order_by().values("account"))
-    suspended, held = Q(suspended_on__isnull=False), Q(dunning_held_until__gt=today)
+    late = Invoice.objects.filter(overdue_on(today)).order_by()
     declined = Invoice.objects.filter(
         state=InvoiceState.ISSUED, chase__collection__state=CollectionState.FAILED
-    )
-    failed = Q(pk__in=declined.order_by().values("account"))
-    wanted = {"overdue": late, "failed": failed, "suspended": suspended, "held": held}
+    ).order_by()
+    named = Account.objects.order_by()
+    wanted = {
+        "overdue": late.values("account"),
+        "failed": declined.values("account"),
+        "suspended": named.filter(suspended_on__isnull=False).values("pk"),
+        "held": named.filter(dunning_held_until__gt=today).values("pk"),
+    }
+    # One list of accounts, so that a database looks at those alone, and not at each for four conditions.
+    first, *others = [wanted[state]] if state in wanted else wanted.values()
+    found = first.union(*others) if others else first
+    days = late.filter(account=OuterRef("pk")).order_by("due_on").values("due_on")[:1]
     accounts = (
-        Account.objects.filter(wanted.get(state, late | failed | suspended | held), is_simulation=False)
+        Account.objects.filter(pk__in=found, is_simulation=False)
         .select_related("brand")
-        .annotate(since=Coalesce(Subquery(overdue.values("due_on")[:1]), Value(FAR_DAY)))
+        .annotate(since=Coalesce(Subquery(days), Value(FAR_DAY)))
     )
     if brand is not None:
         accounts = accounts.filter(brand=brand)
