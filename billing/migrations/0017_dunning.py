@@ -7,8 +7,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0010_suspension'),
-        ('billing', '0015_sell_plans'),
+        ('accounts', '0011_suspension'),
+        ('billing', '0016_order_line_wish'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0009_plans_and_payments'),
+        ('accounts', '0010_mail_attachment'),
     ]
 
     operations = [
