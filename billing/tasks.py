@@ -26,6 +26,7 @@ from billing.issuing import RUN_TASK
 from billing.models import InvoiceRun, Meter, RunFailure
 from billing.payments.collecting import reconcile
 from billing.payments.due import collect_due
+from billing.payments.refunds import ask_again
 from billing.plans.renewals import collect_renewals
 from billing.plans.trials import warn_of_trials
 from billing.quotes import expire_quotes
@@ -97,8 +98,9 @@ def dun() -> None:
 
 @shared_task(name="billing.tasks.reconcile_payments", **_patient)
 def reconcile_payments() -> None:
-    """Find out what became of payments of which nobody has heard (INV-6)."""
+    """Find out what became of payments and refunds of which nobody has heard (INV-6)."""
     reconcile(timezone.now)
+    ask_again(timezone.now)
 
 
 @shared_task(name="billing.tasks.bill", **_patient)

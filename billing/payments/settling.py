@@ -15,7 +15,6 @@ from decimal import Decimal
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F
 
 from accounts.models import Account
 from accounts.refusals import Refused
@@ -29,6 +28,7 @@ from billing.models import (
     InvoiceState,
     Payment,
     PaymentMethod,
+    RefundState,
     Settlement,
 )
 
@@ -184,6 +184,7 @@ def use_credit(account: Account, *, actor: Actor, at: datetime) -> None:
         .order_by("issued_on", "id")
     )
     sources += [_Source(None, invoice) for invoice in issued if invoice.open_amount < 0]
+    # A credit of which nothing is left may wait for its refund; what is below zero is never paid here.
     _settle(sources, [invoice for invoice in issued if invoice.total >= 0], actor, at)
 
 
@@ -220,6 +221,8 @@ def take_credit_back(note: Invoice) -> None:
     paid = next((use.invoice for use in uses if use.invoice.state == InvoiceState.PAID), None)
     if paid is not None:
         raise Refused(f"{paid.number} has been paid with this credit note, so it stands.", rule="INV-1")
+    if note.refunds.exclude(state=RefundState.FAILED).exists():
+        raise Refused("Money has been given back for this credit note, so it stands.", rule="INV-1")
     for use in uses:
         use.invoice.settled -= use.amount
         use.invoice.save(update_fields=["settled"])
@@ -287,10 +290,21 @@ def _day_of(invoice: Invoice, source: _Source, at: datetime) -> date:
 def _close(invoice: Invoice, reference: str, actor: Actor, at: datetime) -> None:
     """Nothing of it is open any more: it is paid, and the credits that went into it to the last are used."""
     _close_one(invoice, reference, actor, at)
-    used = Invoice.objects.filter(used_for__invoice=invoice, state=InvoiceState.ISSUED, settled=F("total"))
+    used = Invoice.objects.filter(used_for__invoice=invoice, state=InvoiceState.ISSUED)
     for credit in used.select_related("account").distinct().order_by("pk"):
-        if not credit.used_for.filter(invoice__state=InvoiceState.ISSUED).exists():
-            _close_one(credit, f"Used with {invoice.number}", actor, at)
+        close_credit(credit, f"Used with {invoice.number}", actor=actor, at=at)
+
+
+def close_credit(credit: Invoice, words: str, *, actor: Actor, at: datetime) -> None:
+    """Close a credit of which nothing is left, unless some of it may still come back.
+
+    That is while an invoice that it was used for is open, and while a refund of it may fail.
+    """
+    if credit.open_amount or credit.state != InvoiceState.ISSUED:
+        return
+    is_open = credit.used_for.filter(invoice__state=InvoiceState.ISSUED).exists()
+    if not is_open and not credit.refunds.filter(state=RefundState.ASKED).exists():
+        _close_one(credit, words, actor, at)
 
 
 def _close_one(invoice: Invoice, reference: str, actor: Actor, at: datetime) -> None:

@@ -145,6 +145,10 @@ class Gateway(Protocol):
         """Give an amount of a payment back; the same for the same key."""
         ...
 
+    def look_up_refund(self, refund: str) -> RefundOutcome:
+        """How a refund stands that was on its way, by the gateway's id of it."""
+        ...
+
     def read_event(self, payload: bytes, headers: Mapping[str, str]) -> Event:
         """A message that came in. Raises EventForged where the gateway did not sign it."""
         ...

@@ -162,10 +162,11 @@ class StripeGateway:
             {"payment_intent": intent, "amount": _minor(amount, currency)},
             options={"idempotency_key": key},
         )
-        failed = made.status in ("failed", "canceled")
-        return RefundOutcome(
-            str(made.id), made.status == "succeeded", "The card's bank did not take it." if failed else ""
-        )
+        return _refund_outcome(made)
+
+    def look_up_refund(self, refund: str) -> RefundOutcome:
+        """How it stands at Stripe."""
+        return _refund_outcome(self._asked(self._client.v1.refunds.retrieve, refund))
 
     def read_event(self, payload: bytes, headers: Mapping[str, str]) -> Event:
         """An event with Stripe's signature, not older than the library allows."""
@@ -213,6 +214,13 @@ def _outcome(found: Any) -> Outcome:
         failure_code=code,
         failure=_WORDS.get(code, _OTHERWISE) if status is Status.FAILED else "",
         action_url=_action(found) if status is Status.ACTION else "",
+    )
+
+
+def _refund_outcome(found: Any) -> RefundOutcome:
+    failed = found.status in ("failed", "canceled")
+    return RefundOutcome(
+        str(found.id), found.status == "succeeded", "The card's bank did not take it." if failed else ""
     )
 
 
