@@ -7,7 +7,6 @@ it, on a day to come.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from accounts.models import Brand
 from accounts.refusals import Refused
 from accounts.trail import Actor, record
 from billing import bulk
+from billing.csv_files import cells_of
 from billing.models import Meter, PrefixRate
 from billing.rates import amount_text, check_day, read_amount
 from billing.rating import INTERNATIONAL
@@ -248,7 +248,7 @@ _Read = tuple[int, Sequence[str], "DeckRow | Refused"]
 
 def _read(lines: Iterable[bytes]) -> tuple[Sequence[str], list[_Read]]:
     """The header, and each row as what it says or why it says nothing."""
-    reader = _rows(lines)
+    reader = cells_of(lines, _unreadable)
     first = next(reader, None)
     if first is None:
         raise _unreadable("The file is empty.")
@@ -263,38 +263,6 @@ def _read(lines: Iterable[bytes]) -> tuple[Sequence[str], list[_Read]]:
     if not rows:
         raise _unreadable("The file has a header and no rows.")
     return header, rows
-
-
-def _rows(lines: Iterable[bytes]) -> Iterator[tuple[int, list[str]]]:
-    """Lines of the file as cells, with the number of the line on which each ends; empty lines are passed over."""
-    source = iter(_texts(lines))
-    first = next(source, "")
-    delimiter = ";" if ";" in first and "," not in first else ","
-
-    def all_lines() -> Iterator[str]:
-        yield first
-        yield from source
-
-    reader = csv.reader(all_lines(), delimiter=delimiter, strict=True)
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield reader.line_num, cells
-    except csv.Error as error:
-        raise _unreadable(
-            f"Line {reader.line_num} cannot be read: {error}. Perhaps the file is only half of it."
-        ) from None
-
-
-def _texts(lines: Iterable[bytes]) -> Iterator[str]:
-    for number, line in enumerate(lines, 1):
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError:
-            raise _unreadable(f"Line {number} is not in UTF-8. Save the file as CSV in UTF-8.") from None
-        if "\0" in text:
-            raise _unreadable(f"Line {number} holds a NUL character: this is no CSV file.")
-        yield text
 
 
 def _check_header(header: Sequence[str]) -> None:

@@ -23,7 +23,9 @@ from billing.dunning.reminding import remind_due
 from billing.dunning.suspending import suspend_due
 from billing.invoicing import CHUNK, bill_due, due, run_again, start_run
 from billing.issuing import RUN_TASK
-from billing.models import InvoiceRun, Meter, RunFailure
+from billing.models import BankFile, InvoiceRun, Meter, RunFailure
+from billing.payments.banking import TASK as BANK_TASK
+from billing.payments.banking import book_matched
 from billing.payments.collecting import reconcile
 from billing.payments.due import collect_due
 from billing.payments.refunds import ask_again
@@ -98,9 +100,20 @@ def dun() -> None:
 
 @shared_task(name="billing.tasks.reconcile_payments", **_patient)
 def reconcile_payments() -> None:
-    """Find out what became of payments and refunds of which nobody has heard (INV-6)."""
+    """Find out what became of payments and refunds of which nobody has heard, and book what is left to be (INV-6)."""
     reconcile(timezone.now)
     ask_again(timezone.now)
+    book_matched(actor=Actor.for_task(BANK_TASK), at=timezone.now())
+
+
+@shared_task(name="billing.tasks.book_bank_file", **_patient)
+def book_bank_file(file: int, user: int) -> None:
+    """Book what is matched of a bank's file, for the person who took it in (INV-6)."""
+    book_matched(
+        file=BankFile.objects.get(pk=file),
+        actor=Actor(user=User.objects.get(pk=user)),
+        at=timezone.now(),
+    )
 
 
 @shared_task(name="billing.tasks.bill", **_patient)
@@ -180,6 +193,11 @@ def run_again_now(failures: QuerySet[RunFailure], *, actor: Actor, at: datetime)
 def rerate_now(meter: Meter, brand: Brand | None, currency: str, from_on: date, *, user: User) -> None:
     """Have a worker rate the open records of a meter anew, from their day `from_on` on (USE-3)."""
     rerate.delay(meter.pk, None if brand is None else brand.pk, currency, from_on.isoformat(), user.pk)
+
+
+def book_now(file: BankFile, *, user: User) -> None:
+    """Have a worker book what is matched of a bank's file."""
+    book_bank_file.delay(file.pk, user.pk)
 
 
 def send_out(run: InvoiceRun) -> None:

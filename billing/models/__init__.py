@@ -1,5 +1,6 @@
 """Catalogue, ledger, subscriptions, usage, invoices."""
 
+from billing.models.bank import BankFile, BankLine, BankLineState
 from billing.models.catalogue import CreditPolicy, Delay, Family, PackageTerms, Price, Product
 from billing.models.dunning import Chase
 from billing.models.invoices import (
@@ -54,6 +55,9 @@ from billing.models.subscriptions import (
 from billing.models.usage import Meter, MeterRate, PrefixRate, UsageFault, UsageImport, UsageRecord
 
 __all__ = [
+    "BankFile",
+    "BankLine",
+    "BankLineState",
     "BillingSchedule",
     "CardSetup",
     "Charge",

@@ -173,9 +173,7 @@ def _locked_payment(payment: Payment) -> Payment:
 
 
 def _locked_credit(credit: Invoice) -> Invoice:
-    return (
-        Invoice.objects.select_for_update(of=("self",)).select_related("account__brand").get(pk=credit.pk)
-    )
+    return Invoice.objects.select_for_update(of=("self",)).select_related("account__brand").get(pk=credit.pk)
 
 
 def _locked_refund(refund: Refund) -> Refund:
