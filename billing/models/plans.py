@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import ClassVar, Final
+from typing import ClassVar
 from uuid import uuid4
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -213,9 +213,6 @@ class PlanOrderState(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
-PLAN_REFERENCE: Final = "PLAN"
-
-
 class PlanOrder(models.Model):
     """One plan event that costs something, with one invoice at most (BIL-9). Its amounts do not change.
 
@@ -279,11 +276,6 @@ class PlanOrder(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.quantity} × {self.product_id}"
-
-    @property
-    def reference(self) -> str:
-        """What is to be written on a bank transfer for it: PLAN-000123 (INV-6)."""
-        return f"{PLAN_REFERENCE}-{self.pk:06d}"
 
     @property
     def terms(self) -> PlanTerms:

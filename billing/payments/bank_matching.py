@@ -17,13 +17,14 @@ from typing import Final, NamedTuple
 
 from accounts.models import Account, Brand
 from billing.models import Invoice, InvoiceState, PlanOrder, PlanOrderState
-from billing.models.plans import PLAN_REFERENCE
 from billing.payments.foreseen import Foreseen, foresee, open_invoices
 from billing.payments.settling import amount_words
 from billing.plans.orders import due_now
 
 _DIGITS: Final = r"[\s/_.:#-]{0,3}0{0,20}([1-9]\d{0,8})(?!\d)"
 _NOTHING: Final = Decimal(0)
+PLAN: Final = "PLAN"
+"""What begins the reference of a plan's order: PLAN-12."""
 
 
 class Transfer(NamedTuple):
@@ -54,7 +55,7 @@ class Numbers:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        prefixes = set(Brand.objects.values_list("invoice_prefix", flat=True)) | {PLAN_REFERENCE}
+        prefixes = set(Brand.objects.values_list("invoice_prefix", flat=True)) | {PLAN}
         # The longer first: of CPX and CP the whole one is meant.
         told = "|".join(re.escape(prefix) for prefix in sorted(prefixes, key=len, reverse=True))
         return re.compile(rf"(?<![A-Z0-9])({told}){_DIGITS}", re.IGNORECASE | re.ASCII)
@@ -64,7 +65,7 @@ class Numbers:
         numbers: dict[str, None] = {}
         orders: dict[int, None] = {}
         for prefix, digits in self._pattern.findall(words):
-            if prefix.upper() == PLAN_REFERENCE:
+            if prefix.upper() == PLAN:
                 orders[int(digits)] = None
             else:
                 numbers[f"{prefix.upper()}-{int(digits):06d}"] = None
@@ -124,10 +125,10 @@ class Matcher:
 
     def _by_order(self, transfer: Transfer, orders: Iterable[PlanOrder]) -> str:
         for order in orders:
-            is_due = order.state == PlanOrderState.OPEN and order.reference not in self.claimed
+            is_due = order.state == PlanOrderState.OPEN and _reference(order) not in self.claimed
             if is_due and due_now(order, self.at) == transfer.amount:
-                self.claimed.add(order.reference)
-                return f"{order.reference} and its amount"
+                self.claimed.add(_reference(order))
+                return f"{_reference(order)} and its amount"
         return ""
 
     def _by_invoices(self, transfer: Transfer, account: Account, named: Iterable[Invoice]) -> str:
@@ -170,19 +171,23 @@ class Matcher:
         for order in orders:
             is_open = order.state == PlanOrderState.OPEN
             said.append(
-                f"{order.reference} costs {amount_words(due_now(order, self.at), account.currency)}"
+                f"{_reference(order)} costs {amount_words(due_now(order, self.at), account.currency)}"
                 if is_open
-                else f"{order.reference} is {PlanOrderState(order.state).label.lower()}"
+                else f"{_reference(order)} is {PlanOrderState(order.state).label.lower()}"
             )
         owed = amount_words(self._owed(account), account.currency)
         return f"{'; '.join(said)}. {account.name} owes {owed} in all, and this is another amount."[:300]
 
 
 def _unknown(named: _Named) -> str:
-    called = [*named.numbers, *(f"{PLAN_REFERENCE}-{order:06d}" for order in named.orders)]
+    called = [*named.numbers, *(f"{PLAN}-{order}" for order in named.orders)]
     if not called:
         return "Neither text nor payer names an invoice or a plan's reference."
     return f"There is no {' and no '.join(called[:5])}."
+
+
+def _reference(order: PlanOrder) -> str:
+    return f"{PLAN}-{order.pk}"
 
 
 def _listed(invoices: Iterable[Invoice]) -> str:

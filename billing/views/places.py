@@ -20,6 +20,7 @@ _TABS = (
     ("overview", "Overview"),
     ("next-invoice", "Next invoice"),
     ("invoices", "Invoices"),
+    ("payments", "Payments"),
     ("charges", "Charges"),
 )
 
