@@ -10,10 +10,10 @@ BY = "migration"
 def write_down(apps, schema_editor):
     """A payment for each paid invoice, less the credit notes that were used with it; a refund for each other note."""
     Invoice = apps.get_model("billing", "Invoice")
-    paid = Invoice.objects.filter(state="paid", settled=0)
-    for invoice in paid.filter(total__gt=0).order_by("pk").iterator(chunk_size=500):
+    paid = Invoice.objects.filter(state="paid")
+    for invoice in paid.filter(total__gt=0, settlements=None).order_by("pk").iterator(chunk_size=500):
         _settle(apps, invoice)
-    for credit in paid.filter(total__lt=0).order_by("pk").iterator(chunk_size=500):
+    for credit in paid.filter(total__lt=0, used_for=None, refunds=None).order_by("pk").iterator(chunk_size=500):
         _use(apps, credit)
 
 
@@ -21,13 +21,11 @@ def _settle(apps, invoice):
     Payment, Settlement = (apps.get_model("billing", name) for name in ("Payment", "Settlement"))
     at = _instant(invoice.paid_on)
     left = invoice.total
-    notes = invoice.credit_notes.filter(state="paid", settled=0, total__lt=0)
+    notes = invoice.credit_notes.filter(state="paid", used_for=None, total__lt=0)
     for note in notes.filter(payment_reference__startswith="Used with").order_by("pk"):
         amount = min(left, -note.total)
         if amount > 0:
             Settlement.objects.create(invoice=invoice, credit=note, amount=amount, on=invoice.paid_on, at=at)
-            note.settled = -amount
-            note.save(update_fields=["settled"])
             left -= amount
     if left > 0:
         payment = Payment.objects.create(
@@ -42,8 +40,6 @@ def _settle(apps, invoice):
             recorded_by=BY,
         )
         Settlement.objects.create(invoice=invoice, payment=payment, amount=left, on=invoice.paid_on, at=at)
-    invoice.settled = invoice.total
-    invoice.save(update_fields=["settled"])
 
 
 def _use(apps, credit):
@@ -62,8 +58,6 @@ def _use(apps, credit):
             asked_by=BY,
             finished_at=_instant(credit.paid_on),
         )
-    credit.settled = credit.total
-    credit.save(update_fields=["settled"])
 
 
 def _instant(on):
