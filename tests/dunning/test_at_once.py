@@ -18,7 +18,7 @@ from billing.models import Chase, Collection, Invoice, Payment
 from billing.payments.due import collect_due
 from tests.dunning.conftest import dun, noon
 from tests.factories import TESTS
-from tests.paying import pay, saved_card
+from tests.paying import pay, a_card
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -42,7 +42,7 @@ def at_once(*tasks: Callable[[], object]) -> None:
 def test_six_workers_ask_a_card_once(account: Account) -> None:
     """INV-6."""
     at = noon(account, "01-29")
-    saved_card(account, "succeeds", at=at)
+    a_card(account, "succeeds", at=at)
     at_once(*[lambda: collect_due(lambda: at)] * 6)
     assert Collection.objects.count() == 1
     assert Payment.objects.get().amount == 185

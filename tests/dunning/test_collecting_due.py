@@ -22,13 +22,13 @@ from controlpanel.celery import app
 from tests.billing.world import an_account, bill, on, product
 from tests.dunning.conftest import collected, goes, mails, noon, told, trail
 from tests.factories import TESTS
-from tests.paying import saved_card, transfer
+from tests.paying import a_card, transfer
 
 EVERYBODY_FOR_MONEY = ["owner@northwind.example", "admin@northwind.example", "billing@northwind.example"]
 
 
 def card(account: Account, code: str = "succeeds") -> PaymentMethod:
-    return saved_card(account, code, at=noon(account, "01-10"))
+    return a_card(account, code, at=noon(account, "01-10"))
 
 
 def test_is_collected_on_the_day_it_is_due(account: Account, invoice: Invoice) -> None:
@@ -223,7 +223,7 @@ def test_one_account_s_fault_does_not_stop_the_others(account: Account, invoice:
     other = an_account(slug="other", name="Other", brand=account.brand)
     add_licences(other, product("uc-licence"), 1, **on(other, "01-02"))
     bill(other, "01-15")
-    saved_card(other, "silent", at=noon(account, "01-10"))
+    a_card(other, "silent", at=noon(account, "01-10"))
     assert collected(account, "01-29") == 2
     assert goes() == [("01-29", "185.00", "new"), ("01-29", "37.00", "sent")]
     reconcile(lambda: noon(account, "01-29") + timedelta(minutes=5))

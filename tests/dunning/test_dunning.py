@@ -22,7 +22,7 @@ from controlpanel.celery import app
 from tests.billing.world import bill
 from tests.dunning.conftest import dun, mails, noon, told, trail
 from tests.factories import TESTS
-from tests.paying import pay, saved_card, transfer
+from tests.paying import pay, a_card, transfer
 
 
 def days(first: str, count: int) -> list[str]:
@@ -122,7 +122,7 @@ class TestReminders:
     def test_wait_while_a_payment_is_on_its_way(self, account: Account) -> None:
         """INV-6: the bank asks for a confirmation."""
         at = noon(account, "02-01")
-        asking = saved_card(account, "asks", at=at)
+        asking = a_card(account, "asks", at=at)
         begin_collection(account, Decimal(185), asking, off_session=False, actor=TESTS, at=at)
         assert dun(account, "02-01") == (0, 0)
 
@@ -193,7 +193,7 @@ class TestSuspension:
         if why == "held":
             hold(account, date(2026, 4, 1), reason="They pay in March", actor=TESTS, at=at)
         if why == "on its way":
-            asking = saved_card(account, "asks", at=at)
+            asking = a_card(account, "asks", at=at)
             begin_collection(account, Decimal(185), asking, off_session=False, actor=TESTS, at=at)
         if why == "simulation":
             Account.objects.update(is_simulation=True)

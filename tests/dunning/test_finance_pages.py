@@ -20,7 +20,7 @@ from tests import factories
 from tests.billing.world import an_account, bill, on, product
 from tests.dunning.conftest import collected, dun, noon, trail
 from tests.factories import TESTS
-from tests.paying import saved_card
+from tests.paying import a_card
 
 LIST = "/finance/dunning/"
 ONE = "/finance/dunning/northwind/"
@@ -29,7 +29,7 @@ ONE = "/finance/dunning/northwind/"
 @pytest.fixture(autouse=True)
 def _now(account: Account) -> Iterator[None]:
     """February 2 at noon, the day after the first reminder."""
-    saved_card(account, "declined", at=noon(account, "01-10"))
+    a_card(account, "declined", at=noon(account, "01-10"))
     for day in ("01-29", "02-01"):
         collected(account, day)
         dun(account, day)

@@ -21,7 +21,7 @@ from billing.tasks import warn
 from tests import factories
 from tests.dunning.conftest import mails, told
 from tests.factories import TESTS
-from tests.paying import saved_card, transfer
+from tests.paying import a_card, transfer
 from tests.plans.conftest import MIDDLE, SMALL, noon, on, order, package, paid, plan, register
 from tests.plans.test_renewals import tick
 
@@ -33,7 +33,7 @@ def _people(account: Account) -> None:
 
 
 def card(account: Account, code: str) -> PaymentMethod:
-    return saved_card(account, code, at=noon(account, "2026-01-10"))
+    return a_card(account, code, at=noon(account, "2026-01-10"))
 
 
 def days(account: Account, first: str, count: int) -> None:
