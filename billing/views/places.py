@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from billing.explain import MOST_LINES, is_of_plan
 
@@ -38,6 +38,14 @@ def place(request: AccountRequest, name: str, **kwargs: Any) -> str:
     return reverse(name, kwargs={"account": request.account.slug, **kwargs})
 
 
+def place_if(request: AccountRequest, name: str, **kwargs: Any) -> str:
+    """The address of a page of the request's account, "" where the panel has no such page."""
+    try:
+        return place(request, name, **kwargs)
+    except NoReverseMatch:
+        return ""
+
+
 def invoice_url(request: AccountRequest, number: str) -> str:
     """Where an invoice of the account is."""
     return place(request, "billing:invoice", number=number)
@@ -56,12 +64,12 @@ def charges_url_of(request: AccountRequest) -> ChargesUrl:
     return url
 
 
-def window(request: HttpRequest, total: int) -> tuple[int, dict[str, Any]]:
-    """Which lines of a long document are asked for by ?from=: the place of the first, and the ways on.
+def window(request: HttpRequest, total: int, name: str = "from") -> tuple[int, dict[str, Any]]:
+    """Which lines of a long document are asked for by ?from=, or `name`: the place of the first, and the ways on.
 
     What is no line's number begins at the beginning.
     """
-    asked = request.GET.get("from", "")
+    asked = request.GET.get(name, "")
     number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 1
     first = number - 1 if 0 < number <= total else 0
     last = min(first + MOST_LINES, total)
