@@ -312,6 +312,9 @@ def document(
         "sections": list(sections.values()),
         "total": invoice.total,
         "total_label": _total_label(invoice),
+        "settled": invoice.settled if invoice.open_amount else None,
+        "settled_label": "Paid so far" if invoice.total >= 0 else "Used so far",
+        "open": invoice.open_amount,
         "notes": _notes(invoice),
     }
 
@@ -353,7 +356,7 @@ def _facts(invoice: Invoice) -> list[dict[str, str]]:
 
 
 def _total_label(invoice: Invoice) -> str:
-    if invoice.state != InvoiceState.ISSUED or invoice.kind == InvoiceKind.CREDIT_NOTE:
+    if invoice.state != InvoiceState.ISSUED or invoice.kind == InvoiceKind.CREDIT_NOTE or invoice.settled:
         return "Total"
     return "Total due" if invoice.total >= 0 else "Total in your favor"
 

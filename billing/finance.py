@@ -41,7 +41,9 @@ INVOICE_COLUMNS: Final = {
     "subtotal": "The sum before taxes",
     "tax": "The taxes",
     "total": "What is owed; negative on a credit note",
-    "paid_on": "The day of payment",
+    "paid": "What of it has been paid, or of a credit been used",
+    "open": "What is left to be paid; below zero, credit that is left to be used",
+    "paid_on": "The day on which it was paid in full",
     "payment_reference": "What the payment is known by",
     "void_reason": "Why it is no longer owed",
     "corrects": "On a credit note: the number of the invoice that it corrects",
@@ -243,13 +245,17 @@ def invoice_rows(invoices: QuerySet[Invoice]) -> Iterator[list[Cell]]:
                 invoice.period_start,
                 invoice.period_end,
                 invoice.currency,
-                *(whole(sum_, invoice.currency) for sum_ in (invoice.subtotal, invoice.tax, invoice.total)),
+                *(whole(sum_, invoice.currency) for sum_ in _sums(invoice)),
                 invoice.paid_on,
                 invoice.payment_reference,
                 invoice.void_reason,
                 invoice.corrects.number if invoice.corrects else None,
                 invoice.run_id,
             ]
+
+
+def _sums(invoice: Invoice) -> tuple[Decimal, ...]:
+    return invoice.subtotal, invoice.tax, invoice.total, invoice.settled, invoice.open_amount
 
 
 _OF_LINE: Final = (

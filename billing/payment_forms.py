@@ -10,7 +10,6 @@ from typing import Any, Final, cast
 from django import forms
 from django.conf import settings
 
-from billing.explain import whole
 from billing.models import Invoice, Payment, PaymentMethod
 from billing.payments.reading import REFUND, WITH_CREDIT, PaymentFilters
 
@@ -35,15 +34,14 @@ def _day(label: str, *, required: bool = False) -> forms.DateField:
     )
 
 
-def _amount(**options: Any) -> forms.DecimalField:
+def _amount(*, required: bool = True, help_text: str = "") -> forms.DecimalField:
     return forms.DecimalField(
-        **{
-            "max_digits": 16,
-            "decimal_places": 4,
-            "error_messages": {"required": AMOUNT, "invalid": AMOUNT},
-            "widget": forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-        }
-        | options
+        max_digits=16,
+        decimal_places=4,
+        required=required,
+        help_text=help_text,
+        error_messages={"required": AMOUNT, "invalid": AMOUNT},
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
 
 
@@ -329,8 +327,3 @@ class BankLineFilter(forms.Form):
     )
     first = _day("From")
     last = _day("To")
-
-
-def initial_amount(amount: Decimal, currency: str) -> Decimal:
-    """An amount as a field shows it first."""
-    return whole(amount, currency)

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, DecimalField, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -19,7 +19,15 @@ from accounts.permissions import ADMINS, AccountRequest, account_page
 from billing import explain, queries, usage_words
 from billing.access import Ending, first_ending, told_by
 from billing.engine import BillingFault
-from billing.models import BillingSchedule, Invoice, InvoiceKind, InvoiceState, LicenceAssignment
+from billing.finance import exact
+from billing.models import (
+    BillingSchedule,
+    Invoice,
+    InvoiceKind,
+    InvoiceState,
+    LicenceAssignment,
+    Payment,
+)
 from billing.plan_outlook import WITH_PLAN, Outlook, outlook_of, with_renewal
 from billing.views.overview import told
 from controlpanel.navigation import address
@@ -35,7 +43,8 @@ SOON: Final = timedelta(days=7)
 LINE_DAYS: Final = 31
 MOST_EVENTS: Final = 8
 PARKED: Final = "parked"
-OF_LATEST: Final = ("number", "kind", "state", "issued_on", "due_on", "total", "currency")
+OF_LATEST: Final = ("number", "kind", "state", "issued_on", "due_on", "total", "settled", "currency")
+MONEY: Final = DecimalField(max_digits=20, decimal_places=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,8 @@ def home(request: AccountRequest) -> HttpResponse:
         "numbers": Numbers(asked["assigned"], asked["parked"], _in_free_days(pending)),
         "latest": latest,
         "latest_state": explain.state_of(latest, request.today) if latest else None,
+        "balance": _balance(asked),
+        "credit": -_balance(asked),
         "events": _events(request, waiting),
         "without_day": [
             (explain.units_words(row.units, row.name), explain.waits_words(row.basis))
@@ -111,11 +122,32 @@ def _counted(rows: QuerySet[Any]) -> Coalesce:
     return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
 
 
+def _open_sum() -> Coalesce:
+    """A subquery: what is open of one account's invoices, less what is left of its credits."""
+    issued = Invoice.objects.filter(account=OuterRef("account"), state=InvoiceState.ISSUED)
+    return _summed(issued.order_by().values("account").annotate(sum=Sum("total") - Sum("settled")))
+
+
+def _credit_left() -> Coalesce:
+    """A subquery: what of one account's payments nothing has taken yet."""
+    paid = Payment.objects.filter(account=OuterRef("account"), left__gt=0)
+    return _summed(paid.order_by().values("account").annotate(sum=Sum("left")))
+
+
+def _summed(rows: QuerySet[Any, Any]) -> Coalesce:
+    return Coalesce(Subquery(rows.values("sum"), output_field=MONEY), Value(Decimal(0), output_field=MONEY))
+
+
+def _balance(asked: Mapping[str, Any]) -> Decimal:
+    """What the account owes; below zero, its credit."""
+    return exact(asked["open_sum"]) - exact(asked["credit_left"])
+
+
 def _schedule(request: AccountRequest) -> BillingSchedule:
     """Where the account stands, and what it takes to know what needs somebody; one query for all of it.
 
-    The row carries `last_invoice` (the id of the last monthly one), `overdue` (how many are), `overdue_number`
-    (the oldest of them), `people`, `with_licence`, the numbers that are `assigned` and `parked`, the subscription
+    The row carries `last_invoice` (the id of the last monthly one), what `_balance` adds up, `overdue` (how many
+    are), `overdue_number` (the oldest of them), `people`, `with_licence`, the numbers that are `assigned` and `parked`, the subscription
     that ends first, what `_latest` reads, and the plan with the renewal that waits for its payment.
     """
     account = request.account
@@ -142,6 +174,8 @@ def _schedule(request: AccountRequest) -> BillingSchedule:
             people=_counted(people),
             assigned=_counted(numbers.filter(state=NumberState.ASSIGNED)),
             parked=_counted(numbers.filter(state=NumberState.PARKED)),
+            open_sum=_open_sum(),
+            credit_left=_credit_left(),
             with_licence=Coalesce(Subquery(holders, output_field=IntegerField()), 0),
             **first_ending(account, request.today),
             **{f"latest_{name}": Subquery(latest.values(name)[:1]) for name in OF_LATEST},

@@ -11,11 +11,12 @@ from django.views.decorators.http import require_safe
 from accounts.exporting import csv_response
 from accounts.forms import filters_of
 from accounts.paging import chosen_order, page_of
-from accounts.permissions import EVERY_ROLE, AccountRequest, account_page
+from accounts.permissions import BILLING_ADMINS, EVERY_ROLE, AccountRequest, account_page
 from billing import explain, queries
 from billing.engine.bridge import Side
 from billing.forms import InvoiceFilter
 from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState
+from billing.payments.reading import covered
 from billing.quote_walk import quote_of
 from billing.views.places import charges_url_of, invoice_url, place, tabs, window
 
@@ -45,6 +46,8 @@ COLUMNS = (
     "subtotal",
     "tax",
     "total",
+    "paid",
+    "open",
     "paid on",
     "corrects",
 )
@@ -108,6 +111,8 @@ def invoices_csv(request: AccountRequest) -> StreamingHttpResponse:
                 explain.whole(invoice.subtotal, invoice.currency),
                 explain.whole(invoice.tax, invoice.currency),
                 explain.whole(invoice.total, invoice.currency),
+                explain.whole(invoice.settled, invoice.currency),
+                explain.whole(invoice.open_amount, invoice.currency),
                 invoice.paid_on,
                 invoice.corrects.number if invoice.corrects else None,
             ]
@@ -116,7 +121,7 @@ def invoices_csv(request: AccountRequest) -> StreamingHttpResponse:
 
 
 @require_safe
-@account_page(read=EVERY_ROLE)
+@account_page(read=EVERY_ROLE, write=BILLING_ADMINS)
 def invoice(request: AccountRequest, number: str) -> HttpResponse:
     """One invoice: the document, its lines by who they serve, and what differs from the one before."""
     found = own_invoice(request, number)
@@ -138,6 +143,7 @@ def invoice(request: AccountRequest, number: str) -> HttpResponse:
         "shown": shown,
         "holders": explain.by_holder(lines),
         "credit_notes": list(found.credit_notes.order_by("issued_on", "id")),
+        "covered": covered(found),
         "csv_url": place(request, "billing:invoice-csv", number=number),
     }
     if found.kind == InvoiceKind.BDOM:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.permissions import EVERY_ROLE, AccountRequest, account_page
+from accounts.permissions import BILLING_ADMINS, EVERY_ROLE, AccountRequest, account_page
 from billing import explain, queries
 from billing.engine import BillingFault
 from billing.engine.bridge import Side
@@ -27,7 +27,7 @@ MOST_PENDING = 25
 
 
 @require_safe
-@account_page(read=EVERY_ROLE)
+@account_page(read=EVERY_ROLE, write=BILLING_ADMINS)
 def overview(request: AccountRequest) -> HttpResponse:
     """What is owed, what comes next, what is not billed yet, and the latest invoices."""
     account = request.account
