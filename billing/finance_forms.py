@@ -93,29 +93,6 @@ class InvoiceFilter(forms.Form):
         )
 
 
-_AMOUNT = "Enter an amount, like 125.00."
-
-
-class PaymentForm(forms.Form):
-    """A bank transfer: how much came in, when, and what the payment is known by."""
-
-    amount = forms.DecimalField(
-        max_digits=16,
-        decimal_places=4,
-        error_messages={"required": _AMOUNT, "invalid": _AMOUNT},
-    )
-    on = forms.DateField(
-        label="Paid on",
-        widget=forms.DateInput(attrs={"type": "date"}),
-        error_messages={"required": _DATE, "invalid": _DATE},
-    )
-    reference = forms.CharField(
-        max_length=80,
-        help_text="What the payment is known by, such as the reference of the bank transfer.",
-        error_messages={"required": "Enter what the payment is known by."},
-    )
-
-
 class VoidForm(forms.Form):
     """Why an invoice is no longer owed."""
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.views import dunning, finance, rate_deck, rates
+from billing.views import bank, dunning, finance, finance_payments, rate_deck, rates, transfers
 
 app_name = "finance"
 
@@ -15,6 +15,31 @@ urlpatterns = [
     path("invoices/<str:number>/pay/", finance.pay, name="pay"),
     path("invoices/<str:number>/void/", finance.void, name="void"),
     path("invoices/<str:number>/credit/", finance.credit, name="credit"),
+    path("payments/", finance_payments.payments, name="payments"),
+    path("payments.csv", finance_payments.payments_csv, name="payments-csv"),
+    path("payments/<int:pk>/", finance_payments.payment, name="payment"),
+    path("payments/<int:pk>/refund/", finance_payments.refund, name="refund"),
+    path("refunds/", finance_payments.refunds, name="refunds"),
+    path("refunds.csv", finance_payments.refunds_csv, name="refunds-csv"),
+    path("refunds/<int:pk>/sent/", finance_payments.refund_sent, name="refund-sent"),
+    path("refunds/<int:pk>/off/", finance_payments.refund_off, name="refund-off"),
+    path("refunds/<int:pk>/again/", finance_payments.refund_again, name="refund-again"),
+    path("transfers/", transfers.record, name="transfer-for"),
+    path("transfers/<slug:slug>/", transfers.transfer, name="transfer"),
+    path("credit/", transfers.credits_, name="credits"),
+    path("credit.csv", transfers.credits_csv, name="credits-csv"),
+    path("bank/", bank.files, name="bank-files"),
+    path("bank/sample.csv", bank.sample, name="bank-sample"),
+    path("bank/import/", bank.upload, name="bank-upload"),
+    path("bank/import/<slug:digest>/", bank.review, name="bank-review"),
+    path("bank/import/<slug:digest>/lines.csv", bank.review_csv, name="bank-review-csv"),
+    path("bank/files/<int:pk>/", bank.file, name="bank-file"),
+    path("bank/lines/", bank.lines, name="bank-lines"),
+    path("bank/lines.csv", bank.lines_csv, name="bank-lines-csv"),
+    path("bank/lines/<int:pk>/", bank.line, name="bank-line"),
+    path("bank/lines/<int:pk>/assign/<slug:slug>/", bank.assign, name="bank-line-assign"),
+    path("bank/lines/<int:pk>/dismiss/", bank.dismiss, name="bank-line-dismiss"),
+    path("bank/lines/<int:pk>/take-up/", bank.take_up, name="bank-line-take-up"),
     path("dunning/", dunning.accounts, name="dunning"),
     path("dunning.csv", dunning.accounts_csv, name="dunning-csv"),
     path("dunning/<slug:slug>/", dunning.account, name="dunning-account"),

@@ -73,9 +73,7 @@ class PayForm(forms.Form):
         widget=forms.RadioSelect,
         error_messages={"required": "Choose how much is paid."},
     )
-    amount = _amount(
-        label="Amount", required=False, help_text="A part of it. The oldest invoices are paid first."
-    )
+    amount = _amount(required=False, help_text="A part of it. The oldest invoices are paid first.")
     method = forms.ChoiceField(
         label="Card", widget=forms.RadioSelect, error_messages={"required": "Choose a card."}
     )

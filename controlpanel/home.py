@@ -146,9 +146,10 @@ def _balance(asked: Mapping[str, Any]) -> Decimal:
 def _schedule(request: AccountRequest) -> BillingSchedule:
     """Where the account stands, and what it takes to know what needs somebody; one query for all of it.
 
-    The row carries `last_invoice` (the id of the last monthly one), what `_balance` adds up, `overdue` (how many
-    are), `overdue_number` (the oldest of them), `people`, `with_licence`, the numbers that are `assigned` and `parked`, the subscription
-    that ends first, what `_latest` reads, and the plan with the renewal that waits for its payment.
+    The row carries what `_balance` adds up, `last_invoice` (the id of the last monthly one), `overdue` (how
+    many are), `overdue_number` (the oldest of them), `people`, `with_licence`, the numbers that are
+    `assigned` and `parked`, the subscription that ends first, what `_latest` reads, and the plan with the
+    renewal that waits for its payment.
     """
     account = request.account
     monthly = (

@@ -136,6 +136,13 @@ ACCOUNT_SECTIONS = (
 )
 FINANCE_SECTIONS = (
     Section(_("Invoices"), "receipt-text", "finance:invoices", ("finance:",), frozenset({FINANCE})),
+    Section(
+        _("Payments"),
+        "wallet",
+        "finance:payments",
+        ("finance:payment", "finance:refund", "finance:transfer", "finance:credits", "finance:bank"),
+        frozenset({FINANCE}),
+    ),
     Section(_("Dunning"), "bell-ring", "finance:dunning", ("finance:dunning",), frozenset({FINANCE})),
     Section(_("Usage imports"), "upload", "imports:imports", ("imports:",), frozenset({FINANCE})),
     Section(_("Rates"), "coins", "finance:rates", ("finance:rate", "finance:rerate"), frozenset({FINANCE})),

@@ -8,11 +8,18 @@ from decimal import Decimal
 from accounts.models import Account
 from accounts.refusals import Refused
 from accounts.trail import Actor, record
-from billing.models import Collection, PaymentMethod
+from billing.models import Collection, Payment, PaymentMethod
 from billing.models.payments import LIVE
 from billing.payments.collecting import begin_collection
 from billing.payments.foreseen import owed_by
-from billing.payments.settling import RULE, amount_words, check_amount, open_books
+from billing.payments.settling import (
+    RULE,
+    Received,
+    amount_words,
+    check_amount,
+    open_books,
+    receive_payment,
+)
 
 
 class Changed(Refused):
@@ -45,6 +52,29 @@ def pay_owed(
             )
         check_payable(amount, owed.total, account.currency)
         return begin_collection(account, amount, method, off_session=False, actor=actor, at=at)
+
+
+def books_seen(account: Account) -> str:
+    """How an account's books stand, in a few letters: what is owed, and the last payment that came in."""
+    last = Payment.objects.filter(account=account).order_by("-pk").values_list("pk", flat=True).first()
+    return f"{owed_by(account).fingerprint}-{last or 0}"
+
+
+def record_transfer(
+    account: Account, received: Received, *, seen: str, actor: Actor, at: datetime
+) -> Payment:
+    """Take in a transfer that a person records, once for what they have seen: `seen` is what `books_seen` said.
+
+    Raises Changed where something has come in or been invoiced since, so a form that is sent twice records one;
+    and Refused as `receive_payment`.
+    """
+    with open_books(account):
+        if books_seen(account) != seen:
+            raise Changed(
+                "Something has come in or been invoiced since you saw it. Nothing was recorded. Look at it again.",
+                rule=RULE,
+            )
+        return receive_payment(account, received, actor=actor, at=at)
 
 
 def check_payable(amount: Decimal, owed: Decimal, currency: str) -> None:

@@ -20,12 +20,13 @@ from accounts.permissions import FINANCE, StaffRequest, staff_page
 from accounts.refusals import Refused
 from accounts.trail import Actor
 from billing import corrections, explain, finance, queries
-from billing.explain import MOST_LINES, whole
-from billing.finance_forms import CreditForm, InvoiceFilter, PaymentForm, VoidForm
+from billing.explain import MOST_LINES
+from billing.finance_forms import CreditForm, InvoiceFilter, VoidForm
 from billing.gather import decimals_of
-from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState, Payment
-from billing.payments.settling import Received, receive_payment
+from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState
+from billing.payments.reading import covered
 from billing.views.places import window
+from billing.views.transfers import transfer_page
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -129,6 +130,7 @@ def invoice(request: StaffRequest, number: str) -> HttpResponse:
         "is_open": found.state == InvoiceState.ISSUED,
         "can_be_void": found.state == InvoiceState.ISSUED and not credited,
         "can_be_credited": _can_be_credited(found, credited),
+        "covered": covered(found),
         "line_sum": sum(whole.subtotals.values(), Decimal(0)),
         "part": part,
     }
@@ -138,29 +140,14 @@ def invoice(request: StaffRequest, number: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff_page(FINANCE)
 def pay(request: StaffRequest, number: str) -> HttpResponse:
-    """Record a bank transfer, from the page of an invoice that it is for."""
+    """Record a bank transfer, from the page of an invoice that it is for; older ones are paid first (INV-6)."""
     found = _found(number)
-    today = found.account.local_date(request.at)
-    initial = {"on": today, "amount": whole(found.open_amount, found.currency)}
-    form = PaymentForm(request.POST or None, initial=initial)
-    if request.method == "POST" and form.is_valid():
-        received = Received(
-            Payment.Kind.TRANSFER,
-            form.cleaned_data["amount"],
-            form.cleaned_data["on"],
-            form.cleaned_data["reference"],
-        )
-        try:
-            corrections.check_open(found, "paid")
-            receive_payment(found.account, received, actor=Actor.of(request), at=request.at)
-        except Refused as refusal:
-            show_refusal(form, refusal)
-        else:
-            messages.success(request, f"The payment is recorded. {found} is {_paid_words(found)}.")
-            return _to(found)
-    left = corrections.correctable(found)
-    context = {"invoice": found, "form": form, "credited": left.credited}
-    return render(request, "finance/pay.html", context)
+    try:
+        corrections.check_open(found, "paid")
+    except Refused as refusal:
+        messages.error(request, refusal.message)
+        return _to(found)
+    return transfer_page(request, found.account, found)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -276,12 +263,6 @@ def _to(invoice: Invoice) -> HttpResponse:
 def _can_be_credited(invoice: Invoice, credited: Decimal) -> bool:
     is_issued = invoice.state in (InvoiceState.ISSUED, InvoiceState.PAID)
     return is_issued and invoice.kind != InvoiceKind.CREDIT_NOTE and invoice.total > credited
-
-
-def _paid_words(invoice: Invoice) -> str:
-    """What has become of an invoice: older ones are paid first (INV-6)."""
-    state = Invoice.objects.values_list("state", flat=True).get(pk=invoice.pk)
-    return "paid" if state == InvoiceState.PAID else "still open, as older invoices are paid first"
 
 
 def _matches(line: InvoiceLine, search: str) -> bool:

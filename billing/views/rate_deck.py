@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from django.conf import settings
 from django.contrib import messages
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.exporting import csv_response
 from accounts.forms import filters_of
 from accounts.models import Brand
-from accounts.paging import PAGE_SIZE, chosen_order, page_of
+from accounts.paging import chosen_order, page_of
 from accounts.permissions import FINANCE, StaffRequest, staff_page
 from accounts.refusals import Refused
 from accounts.trail import Actor
@@ -29,7 +23,6 @@ from billing.rate_deck import (
     MAY_BE_MISSING,
     Deck,
     Kind,
-    Verdict,
     deck_rows,
     import_deck,
     judge_deck,
@@ -38,9 +31,10 @@ from billing.rate_deck import (
 )
 from billing.rate_forms import DeckFilter, DeckUploadForm
 from billing.rating import INTERNATIONAL
+from billing.views.file_rows import rows_of
+from billing.views.kept_files import KeptFiles
 
 if TYPE_CHECKING:
-    from django.core.files.uploadedfile import UploadedFile
     from django.http import HttpResponse
     from django.http.response import HttpResponseBase
 
@@ -56,10 +50,7 @@ LABELS: Final = {
     Kind.REFUSED: ("Refused", "bad"),
 }
 ALL: Final = "all"
-KEPT: Final = timedelta(days=1)
-"""A file that nobody imports is kept so long."""
-_KNOWN_FILES: Final = "rate-decks"
-_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+FILES: Final = KeptFiles("rate-decks")
 SAMPLE: Final = (
     ("+44", "United Kingdom", "0.0190", "USD", "2026-12-01", "", ""),
     ("+447", "United Kingdom, mobile", "0.0450", "USD", "2026-12-01", "", ""),
@@ -109,12 +100,7 @@ def upload(request: StaffRequest) -> HttpResponse:
     is_sent = request.method == "POST"
     form = DeckUploadForm(request.POST, request.FILES) if is_sent else DeckUploadForm()
     if form.is_valid():
-        file = form.cleaned_data["file"]
-        digest = _keep(file)
-        request.session[_KNOWN_FILES] = {
-            **request.session.get(_KNOWN_FILES, {}),
-            digest: str(file.name or "upload.csv")[:120],
-        }
+        digest = FILES.keep(request, form.cleaned_data["file"], request.at)
         return redirect("finance:rate-deck-review", digest=digest)
     context = {"form": form, "columns": COLUMNS.items(), "may_be_missing": MAY_BE_MISSING}
     return render(request, "finance/rate_deck_import.html", context)
@@ -124,7 +110,7 @@ def upload(request: StaffRequest) -> HttpResponse:
 @staff_page(FINANCE)
 def review(request: StaffRequest, digest: str) -> HttpResponse:
     """What would become of each row of a file, and the button that takes all of them."""
-    name, path = _kept(request, digest)
+    name, path = FILES.find(request, digest)
     if path is None:
         messages.info(request, "That file is no longer here. Choose it again.")
         return redirect("finance:rate-deck-import")
@@ -143,7 +129,7 @@ def review(request: StaffRequest, digest: str) -> HttpResponse:
     if kind not in set(Kind):
         kind = ""
     shown = [each for each in judged.verdicts if not kind or each.kind == kind]
-    page = _page(shown, request)
+    page = rows_of(shown, request)
     context = {
         "name": name,
         "deck": judged,
@@ -169,7 +155,7 @@ def review(request: StaffRequest, digest: str) -> HttpResponse:
 @staff_page(FINANCE)
 def review_csv(request: StaffRequest, digest: str) -> HttpResponseBase:
     """The rows of a file with what would become of each and why; of one kind, where `kind` asks for it."""
-    _, path = _kept(request, digest)
+    _, path = FILES.find(request, digest)
     if path is None:
         return redirect("finance:rate-deck-import")
     try:
@@ -202,64 +188,9 @@ def _state(effective_on: Any, ends_on: Any, today: Any) -> tuple[str, str]:
     return ("Ended", "neutral") if ends_on is not None and ends_on <= today else ("Begun", "ok")
 
 
-def _folder() -> Path:
-    """Where files lie between the look at them and their import."""
-    folder: Path = settings.DATA_DIR / "rate-decks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _keep(file: UploadedFile[Any]) -> str:
-    """Keep a file for the look at it, under its own digest; those that nobody came back for go."""
-    forgotten = (timezone.now() - KEPT).timestamp()
-    for old in _folder().iterdir():
-        if old.stat().st_mtime < forgotten:
-            old.unlink(missing_ok=True)
-    digest = hashlib.sha256()
-    for chunk in file.chunks():
-        digest.update(chunk)
-    name = digest.hexdigest()
-    part = _folder() / f"{name}.part"
-    with part.open("wb") as copy:
-        for chunk in file.chunks():
-            copy.write(chunk)
-    part.replace(_folder() / f"{name}.csv")
-    return name
-
-
-def _kept(request: StaffRequest, digest: str) -> tuple[str, Path | None]:
-    """The name and the place of a file that this person has chosen; no place where it is no longer there."""
-    name = request.session.get(_KNOWN_FILES, {}).get(digest)
-    path = _folder() / f"{digest}.csv"
-    if name is None or not _DIGEST.fullmatch(digest) or not path.is_file():
-        return "", None
-    return name, path
-
-
 def _judged(request: StaffRequest, path: Path) -> Deck:
     with path.open("rb") as lines:
         return judge_deck(lines, request.at)
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """A page of a file's rows; `previous` and `next` are places in it, as text, None at an end."""
-
-    rows: Sequence[Verdict]
-    previous: str | None
-    next: str | None
-
-
-def _page(rows: Sequence[Verdict], request: StaffRequest) -> _Rows:
-    """The rows that begin after, or end before, the place that the address names."""
-    after, before = _place(request.GET.get("after", "")), _place(request.GET.get("before", ""))
-    first = after or max(0, before - PAGE_SIZE)
-    last = first + PAGE_SIZE
-    return _Rows(rows[first:last], str(first) if first else None, str(last) if last < len(rows) else None)
-
-
-def _place(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 def _imported(request: StaffRequest, done: Deck) -> HttpResponse:
