@@ -23,6 +23,7 @@ from accounts.trail import Actor
 from billing.look_only import LookOnlyAdmin
 from billing.models import BillingSchedule, Charge, Invoice, InvoiceLine, InvoiceRun, Price, Product
 from billing.opening import RESERVED_SLUGS, open_account
+from billing.payments_admin import PaymentAdmin, PlanDiscountAdmin
 from billing.subscriptions_admin import SubscriptionAdmin, TenancyAdmin
 from billing.usage_admin import MeterAdmin, MeterRateAdmin, PrefixRateAdmin, UsageImportAdmin
 
@@ -42,6 +43,8 @@ else:
 __all__ = [
     "MeterAdmin",
     "MeterRateAdmin",
+    "PaymentAdmin",
+    "PlanDiscountAdmin",
     "PrefixRateAdmin",
     "SubscriptionAdmin",
     "TenancyAdmin",

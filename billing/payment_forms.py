@@ -125,8 +125,8 @@ class StatementForm(forms.Form):
     def __init__(self, data: Any, *, first: date, last: date) -> None:
         """`first` and `last` stand where the address does not say."""
         super().__init__({"from": data.get("from") or first, "to": data.get("to") or last})
-        self.fields["from"] = _day("From")
-        self.fields["to"] = _day("To")
+        self.fields["from"] = _day("From", required=True)
+        self.fields["to"] = _day("To", required=True)
 
     def clean(self) -> dict[str, Any]:
         """The days are in their order."""

@@ -234,6 +234,20 @@ TOPICS: tuple[Topic, ...] = (
         ),
     ),
     Topic(
+        "payments",
+        "Payments",
+        "How invoices are paid, what becomes of credit, and how finance takes transfers in and gives money back.",
+        (
+            Section("INV-6", "Paying invoices"),
+            Section("ways-to-pay", "By card and by bank transfer"),
+            Section("credit-balance", "Credit, and giving it back"),
+            Section("statement", "Your statement"),
+            Section("record-transfer", "For finance: recording a transfer"),
+            Section("bank-file", "For finance: the bank's file"),
+            Section("refunds", "For finance: refunds"),
+        ),
+    ),
+    Topic(
         "simulator",
         "The simulator",
         "Play a deal through as a story and read the invoices it will bring, before anybody signs.",

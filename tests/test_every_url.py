@@ -13,7 +13,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache, reduce
 from typing import Any
@@ -51,20 +51,26 @@ from accounts.trail import Actor
 from billing.invoicing import bill_due, start_run
 from billing.licences import add_licences, assign_licence
 from billing.models import (
+    BankLine,
     CardSetup,
     Collection,
     Invoice,
     InvoiceRun,
     Order,
+    Payment,
     PaymentMethod,
     PlanOrder,
     Product,
     Quote,
+    Refund,
     Subscription,
     UsageImport,
 )
 from billing.orders import place_order
+from billing.payments.banking import take_file
 from billing.payments.collecting import begin_collection, drive
+from billing.payments.refunds import ask_refund
+from billing.queries import balance_of
 from billing.quote_drafts import Details, compose_quote
 from billing.quote_sending import send_quote
 from hardware.devices import add_device, assign_device
@@ -79,6 +85,7 @@ from tests import factories
 from tests.billing.subscribed import subscribe
 from tests.conftest import PAGE_QUERIES
 from tests.factories import AT, TESTS
+from tests.paying import transfer
 from tests.planned import begin_test_card, order_of, paid, save_card
 
 PRICED_QUERIES = 40
@@ -294,6 +301,13 @@ PAGES: dict[str, Page] = {
     "billing:plan-orders-csv": for_billing(),
     "billing:plan-order": replace(for_billing(key="plan_order.key"), writers=BILLING_ADMINS),
     "billing:plan-order-cancel": billing_button(key="plan_order.key"),
+    "billing:payments": for_billing(),
+    "billing:payments-csv": for_billing(),
+    "billing:payment": for_billing(pk="payment.pk"),
+    "billing:pay": billing_form(),
+    "billing:collect-by-card": Page(frozenset(), BILLING_ADMINS, is_read=False),
+    "billing:statement": for_billing(),
+    "billing:statement-csv": for_billing(),
     "telephony:numbers": for_members(),
     "telephony:numbers-csv": for_members(),
     "telephony:numbers-bulk": button(),
@@ -366,6 +380,31 @@ PAGES: dict[str, Page] = {
     "finance:dunning-suspend": staff_form(FINANCE, slug="account.slug"),
     "finance:dunning-lift": staff_form(FINANCE, slug="account.slug"),
     "finance:dunning-hold": staff_form(FINANCE, slug="account.slug"),
+    "finance:payments": for_staff(FINANCE),
+    "finance:payments-csv": for_staff(FINANCE),
+    "finance:payment": for_staff(FINANCE, pk="payment.pk"),
+    "finance:refund": staff_form(FINANCE, pk="payment.pk"),
+    "finance:refunds": for_staff(FINANCE),
+    "finance:refunds-csv": for_staff(FINANCE),
+    "finance:refund-sent": staff_form(FINANCE, pk="refund.pk"),
+    "finance:refund-off": staff_form(FINANCE, pk="refund.pk"),
+    "finance:refund-again": staff_button(FINANCE, pk="refund.pk"),
+    "finance:transfer-for": for_staff(FINANCE),
+    "finance:transfer": staff_form(FINANCE, slug="account.slug"),
+    "finance:credits": for_staff(FINANCE),
+    "finance:credits-csv": for_staff(FINANCE),
+    "finance:bank-files": for_staff(FINANCE),
+    "finance:bank-sample": for_staff(FINANCE),
+    "finance:bank-upload": staff_form(FINANCE),
+    "finance:bank-review": staff_form(FINANCE, opens=302, digest="digest"),
+    "finance:bank-review-csv": for_staff(FINANCE, opens=302, digest="digest"),
+    "finance:bank-file": for_staff(FINANCE, pk="bank_line.file_id"),
+    "finance:bank-lines": for_staff(FINANCE),
+    "finance:bank-lines-csv": for_staff(FINANCE),
+    "finance:bank-line": for_staff(FINANCE, pk="bank_line.pk"),
+    "finance:bank-line-assign": staff_form(FINANCE, pk="bank_line.pk", slug="account.slug"),
+    "finance:bank-line-dismiss": staff_form(FINANCE, pk="bank_line.pk"),
+    "finance:bank-line-take-up": staff_button(FINANCE, pk="bank_line.pk"),
     "finance:rates": for_staff(FINANCE),
     "finance:rates-csv": for_staff(FINANCE),
     "finance:rate": for_staff(FINANCE, code="meter"),
@@ -447,6 +486,9 @@ class Side:
     card_setup: CardSetup
     collection: Collection
     invoice: Invoice = field(init=False)
+    payment: Payment = field(init=False)
+    refund: Refund = field(init=False)
+    bank_line: BankLine = field(init=False)
     run: InvoiceRun = field(init=False)
     help_topic: str = "billing"
     meter: str = "domestic-local"
@@ -614,6 +656,20 @@ def bill(*sides: Side) -> None:
     for each in sides:
         each.run = InvoiceRun.objects.get(pk=run.pk)
         each.invoice = Invoice.objects.filter(account=each.account).latest("pk")
+        money(each, as_of)
+
+
+def money(side: Side, at: datetime) -> None:
+    """Give a side a payment with something left of it, a refund on its way, and a transfer that nobody knows."""
+    account, slug = side.account, side.account.slug
+    amount = balance_of(account, account.local_date(at)).owed + 10
+    side.payment = transfer(account, amount, account.local_date(at), actor=TESTS, at=at)
+    side.refund = ask_refund(side.payment, Decimal(2), reason="Too much", actor=TESTS, at=at)
+    row = f"date,amount,currency,payer,text,id\n2026-03-03,5.00,USD,{slug},hello,{slug}-1\n"
+    file = take_file(
+        [line.encode() for line in row.splitlines(keepends=True)], name="b.csv", actor=TESTS, at=at
+    )
+    side.bank_line = file.lines.get()
 
 
 @dataclass

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.db.models import Count, Q, Sum
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.exporting import csv_response
@@ -225,7 +226,7 @@ def line(request: StaffRequest, pk: int) -> HttpResponse:
         "tone": TONES[found.state],
         "is_waiting": is_waiting,
         "search": search,
-        "accounts": accounts,
+        "accounts": [(each, _assign_url(found, each.account)) for each in accounts],
     }
     return render(request, "finance/bank_line.html", context)
 
@@ -296,6 +297,10 @@ def _key(pk: int) -> int:
 def _found(pk: int) -> BankLine:
     known: QuerySet[BankLine] = BankLine.objects.select_related("file", "account", "payment")
     return get_object_or_404(known, pk=_key(pk))
+
+
+def _assign_url(found: BankLine, account: Account) -> str:
+    return reverse("finance:bank-line-assign", kwargs={"pk": found.pk, "slug": account.slug})
 
 
 def _judged(request: StaffRequest, path: Path) -> Judged:

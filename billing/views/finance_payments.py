@@ -232,6 +232,12 @@ def _filter(request: StaffRequest) -> PaymentFilter:
     return PaymentFilter(request.GET, brands=finance.brands())
 
 
+def _not_understood(request: StaffRequest, form: PaymentFilter) -> HttpResponse:
+    """The list's page with what was wrong in its address, and no list (400)."""
+    context = {"form": form, "page": None, "tabs": money_tabs("payments")}
+    return render(request, "finance/payments.html", context, status=400)
+
+
 def _found(pk: int) -> Payment:
     if pk > 2**62:
         raise Http404

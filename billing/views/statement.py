@@ -43,6 +43,7 @@ def statement(request: AccountRequest) -> HttpResponse:
     context |= {
         "statement": found,
         "closing": abs(found.closing),
+        "paid": -found.received,
         "rows": [(entry, _url(request, entry), *_columns(entry)) for entry in shown],
         "before": found.entries[first - 1].balance if first else found.opening,
         "is_first": first == 0,
