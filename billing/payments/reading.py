@@ -43,10 +43,13 @@ COLUMNS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Money that came in, or, as a refund, went out, as a list of an account shows it; `amount` is then below zero."""
+    """Money that came in, or, as a refund, went out, as a list of an account shows it; `amount` is then below zero.
+
+    `place` orders those of one day by when they were written down.
+    """
 
     on: date
-    place: int
+    place: str
     payment: int
     kind: str
     label: str
@@ -110,7 +113,7 @@ def _refunds(account: Account, search: str, first: date | None, last: date | Non
 def _paid(payment: Payment) -> Moved:
     return Moved(
         payment.on,
-        payment.pk * 2,
+        f"{payment.recorded_at.isoformat()} a {payment.pk:012}",
         payment.pk,
         payment.kind,
         payment.get_kind_display(),
@@ -124,7 +127,7 @@ def _paid(payment: Payment) -> Moved:
 def _refunded(refund: Refund) -> Moved:
     return Moved(
         refund.on,
-        refund.pk * 2 + 1,
+        f"{refund.asked_at.isoformat()} b {refund.pk:012}",
         refund.payment_id,
         REFUND,
         "Refund",

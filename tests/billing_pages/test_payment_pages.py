@@ -50,7 +50,9 @@ def numbers(account: Account) -> list[str]:
 @pytest.fixture
 def collections(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a payment is followed, which is a page of its own."""
-    monkeypatch.setattr("billing.views.payments.collection_url", lambda found: f"/followed/{found.key}/")
+    for module in ("billing.views.payments", "billing.payments.collecting"):
+        monkeypatch.setattr(f"{module}.collection_url", lambda found: f"/followed/{found.key}/")
+    monkeypatch.setattr("billing.payments.gateways.test_gateway._confirm_url", lambda found: "/confirm/")
 
 
 class TestList:
@@ -75,7 +77,7 @@ class TestList:
         ("query", "expected"),
         [
             ({}, ["−$5.00", "$20.00", "$180.00"]),
-            ({"q": "second"}, ["$20.00"]),
+            ({"q": "second"}, ["−$5.00", "$20.00"]),
             ({"q": "B-000002"}, ["$180.00"]),
             ({"kind": "refund"}, ["−$5.00"]),
             ({"kind": "credit"}, ["$20.00"]),
@@ -156,7 +158,7 @@ class TestPayment:
         payment = transfer(owing, Decimal(130), TODAY, reference="Ours", actor=TESTS, at=AT)
         second = Invoice.objects.get(number=numbers(owing)[1])
         page = text(owner_client.get(f"{HOME}invoices/{second}/"))
-        for words in ("Paid so far", "$30.00", "$50.00 ", "Bank transfer Ours", f"{PAGE}{payment.pk}/"):
+        for words in ("Paid so far", "$30.00", "$50.00", "Bank transfer Ours", f"{PAGE}{payment.pk}/"):
             assert words in page
         credit_invoice(second, {1: Decimal(10)}, reason="Goodwill", actor=TESTS, at=AT)
         note = Invoice.objects.get(corrects=second)
