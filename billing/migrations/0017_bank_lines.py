@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0009_plans_and_payments'),
-        ('billing', '0015_sell_plans'),
+        ('billing', '0016_order_line_wish'),
     ]
 
     operations = [
