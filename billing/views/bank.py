@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django.db.models import QuerySet
-    from django.http import HttpResponse
+    from django.http import HttpResponse, QueryDict
     from django.http.response import HttpResponseBase
 
 FILES: Final = KeptFiles("bank-files")
@@ -261,7 +261,7 @@ def assign(request: StaffRequest, pk: int, slug: str) -> HttpResponse:
 def dismiss(request: StaffRequest, pk: int) -> HttpResponse:
     """Have nobody wait for a transfer any more, with a reason."""
     found = _found(pk)
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(_sent(request))
     if request.method == "POST" and form.is_valid():
         try:
             dismiss_line(found, form.cleaned_data["reason"], actor=Actor.of(request), at=request.at)
@@ -286,6 +286,10 @@ def take_up(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 # --- parts ---------------------------------------------------------------------------------------
+
+
+def _sent(request: StaffRequest) -> QueryDict | None:
+    return request.POST if request.method == "POST" else None
 
 
 def _key(pk: int) -> int:

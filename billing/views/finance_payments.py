@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from django.db.models import QuerySet
-    from django.http import HttpResponse
+    from django.http import HttpResponse, QueryDict
     from django.http.response import HttpResponseBase
 
     from accounts.exporting import Cell
@@ -187,7 +187,7 @@ def refunds_csv(request: StaffRequest) -> HttpResponseBase:
 def refund_sent(request: StaffRequest, pk: int) -> HttpResponse:
     """A refund by bank transfer has been sent, under a reference."""
     found = _found_refund(pk)
-    form = SentForm(request.POST or None)
+    form = SentForm(_sent(request))
     if request.method == "POST" and form.is_valid():
         try:
             finish_by_hand(found, form.cleaned_data["reference"], actor=Actor.of(request), at=request.at)
@@ -204,7 +204,7 @@ def refund_sent(request: StaffRequest, pk: int) -> HttpResponse:
 def refund_off(request: StaffRequest, pk: int) -> HttpResponse:
     """A refund by bank transfer is not sent after all: its amount is credit again."""
     found = _found_refund(pk)
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(_sent(request))
     if request.method == "POST" and form.is_valid():
         try:
             call_off(found, form.cleaned_data["reason"], actor=Actor.of(request), at=request.at)
@@ -226,6 +226,10 @@ def refund_again(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 # --- parts ---------------------------------------------------------------------------------------
+
+
+def _sent(request: StaffRequest) -> QueryDict | None:
+    return request.POST if request.method == "POST" else None
 
 
 def _filter(request: StaffRequest) -> PaymentFilter:
@@ -286,7 +290,7 @@ def _refund_form(request: StaffRequest, found: Payment, can: Refundable) -> Refu
         "source": "own" if first is None else str(first.pk),
         "amount": whole(min(can.most, left), found.currency),
     }
-    return RefundForm(request.POST or None, initial=initial, credits_left=sources)
+    return RefundForm(_sent(request), initial=initial, credits_left=sources)
 
 
 def _check_refund(found: Payment, form: RefundForm, can: Refundable) -> None:
