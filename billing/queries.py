@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from django.core.cache import cache
-from django.db.models import Count, Min, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import Count, DecimalField, Min, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 from accounts.models import Account, AuditEntry
@@ -102,19 +102,23 @@ class Balance:
 
 
 def balance_of(account: Account, today: date) -> Balance:
-    """The account's balance, in its currency. Two queries; summed here, as SQLite would sum in floats."""
-    rows = Invoice.objects.filter(account=account, state=InvoiceState.ISSUED).values_list(
-        "total", "settled", "due_on", "kind"
+    """The account's balance, in its currency. One query; summed here, as SQLite would sum in floats."""
+    nothing = Value(Decimal(0), output_field=DecimalField(max_digits=18, decimal_places=4))
+    issued = Invoice.objects.filter(account=account, state=InvoiceState.ISSUED)
+    credit = Payment.objects.filter(account=account, left__gt=0)
+    rows = (
+        issued.order_by()
+        .values_list("total", "settled", "due_on")
+        .union(credit.order_by().values_list(nothing, "left", "on"), all=True)
     )
     owed, overdue, count = Decimal(0), Decimal(0), 0
-    for total, settled, due_on, kind in rows:
+    for total, settled, due_on in rows:
         left = total - settled
         owed += left
-        if kind != InvoiceKind.CREDIT_NOTE and left > 0:
+        if left > 0:
             count += 1
             overdue += left if due_on < today else 0
-    credit = Payment.objects.filter(account=account, left__gt=0).values_list("left", flat=True)
-    return Balance(owed - sum(credit, Decimal(0)), overdue, count)
+    return Balance(owed, overdue, count)
 
 
 def invoice_before(account: Account, on: date) -> Invoice | None:

@@ -85,7 +85,7 @@ from tests import factories
 from tests.billing.subscribed import subscribe
 from tests.conftest import PAGE_QUERIES
 from tests.factories import AT, TESTS
-from tests.paying import transfer
+from tests.paying import invoiced, transfer
 from tests.planned import begin_test_card, order_of, paid, save_card
 
 PRICED_QUERIES = 40
@@ -371,7 +371,7 @@ PAGES: dict[str, Page] = {
     "finance:lines-csv": for_staff(FINANCE),
     "finance:totals": for_staff(FINANCE),
     "finance:invoice": for_staff(FINANCE, number="invoice.number"),
-    "finance:pay": staff_form(FINANCE, number="invoice.number"),
+    "finance:pay": staff_form(FINANCE, number="open_invoice.number"),
     "finance:void": staff_form(FINANCE, number="invoice.number"),
     "finance:credit": staff_form(FINANCE, number="invoice.number"),
     "finance:dunning": for_staff(FINANCE),
@@ -488,6 +488,7 @@ class Side:
     invoice: Invoice = field(init=False)
     payment: Payment = field(init=False)
     refund: Refund = field(init=False)
+    open_invoice: Invoice = field(init=False)
     bank_line: BankLine = field(init=False)
     run: InvoiceRun = field(init=False)
     help_topic: str = "billing"
@@ -665,6 +666,7 @@ def money(side: Side, at: datetime) -> None:
     amount = balance_of(account, account.local_date(at)).owed + 10
     side.payment = transfer(account, amount, account.local_date(at), actor=TESTS, at=at)
     side.refund = ask_refund(side.payment, Decimal(2), reason="Too much", actor=TESTS, at=at)
+    side.open_invoice = invoiced(account, Decimal(20), account.local_date(at), actor=TESTS, at=at)
     row = f"date,amount,currency,payer,text,id\n2026-03-03,5.00,USD,{slug},hello,{slug}-1\n"
     file = take_file(
         [line.encode() for line in row.splitlines(keepends=True)], name="b.csv", actor=TESTS, at=at

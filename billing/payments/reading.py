@@ -6,9 +6,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from django.db.models import Count, DecimalField, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import (
+    BigIntegerField,
+    Count,
+    DecimalField,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
 from django.db.models.functions import Coalesce
 
 from accounts.exporting import Cell
@@ -159,28 +170,88 @@ class Covered(NamedTuple):
     invoice: str | None = None
 
 
-def covered(invoice: Invoice) -> list[Covered]:
-    """What an invoice was settled with; for a credit, what it was used for and what was refunded of it."""
-    if invoice.total >= 0:
-        found = invoice.settlements.select_related("payment", "credit").order_by("id")
-        return [_covered_by(settlement) for settlement in found]
-    used = [_used_for(settlement) for settlement in invoice.used_for.select_related("invoice").order_by("id")]
-    refunds = invoice.refunds.exclude(state=RefundState.FAILED).order_by("id")
-    return used + [Covered("Refunded", refund.amount, refund.on, refund.payment_id) for refund in refunds]
+class Note(NamedTuple):
+    """A credit note of an invoice: its number, its total below zero, and the day it was issued."""
+
+    number: str
+    total: Decimal
+    on: date
 
 
-def _used_for(settlement: Settlement) -> Covered:
-    number = settlement.invoice.number
-    return Covered(f"Used for {number}", settlement.amount, settlement.on, None, number)
+class Story(NamedTuple):
+    """What became of an invoice: what it was settled with, in its order, and the credit notes that correct it."""
+
+    covered: list[Covered]
+    notes: list[Note]
 
 
-def _covered_by(settlement: Settlement) -> Covered:
-    if settlement.credit is not None:
-        words = f"Credit of {settlement.credit.number}"
-        return Covered(words, settlement.amount, settlement.on, None, settlement.credit.number)
-    payment = settlement.payment
-    words = f"{payment.get_kind_display()} {payment.reference}".strip() if payment else ""
-    return Covered(words, settlement.amount, settlement.on, settlement.payment_id)
+_NONE: Final = Value(None, output_field=BigIntegerField(null=True))
+_STORY: Final = ("what", "key", "number", "kind", "words", "sum", "day", "paid")
+
+
+def story_of(invoice: Invoice) -> Story:
+    """What became of an invoice; of a credit, what it was used for and what was refunded of it. One query."""
+    rows = _of_credit(invoice) if invoice.total < 0 else _of_invoice(invoice)
+    covered: list[Covered] = []
+    notes: list[Note] = []
+    for what, _, number, kind, words, amount, on, payment in sorted(rows, key=lambda row: (row[0], row[1])):
+        if what == "note":
+            notes.append(Note(number, amount, on))
+        elif what == "refund":
+            covered.append(Covered("Refunded", amount, on, payment))
+        elif payment is not None:
+            covered.append(Covered(f"{Payment.Kind(kind).label} {words}".strip(), amount, on, payment))
+        else:
+            said = "Used for" if what == "used" else "Credit of"
+            covered.append(Covered(f"{said} {number}", amount, on, None, number))
+    return Story(covered, notes)
+
+
+_Row = tuple[str, int, str, str, str, Decimal, date, int | None]
+
+
+def _row(rows: Any, what: str, number: str, kind: str, words: str, payment: Any = None) -> Any:
+    """Rows of money about an invoice, in the columns of _STORY, to be united with others."""
+    return (
+        rows.order_by()
+        .annotate(
+            what=Value(what),
+            key=F("pk"),
+            number=F(number),
+            kind=F(kind),
+            words=F(words),
+            sum=F("amount"),
+            day=F("on"),
+            paid=F("payment_id") if payment is None else payment,
+        )
+        .values_list(*_STORY)
+    )
+
+
+def _of_invoice(invoice: Invoice) -> Iterable[_Row]:
+    """What it was settled with, by payments and credits, and its credit notes."""
+    settled = _row(invoice.settlements, "covered", "credit__number", "payment__kind", "payment__reference")
+    notes = invoice.credit_notes.order_by().annotate(
+        what=Value("note"),
+        key=F("pk"),
+        kind=Value(""),
+        words=Value(""),
+        sum=F("total"),
+        day=F("issued_on"),
+        paid=_NONE,
+    )
+    found: Iterable[_Row] = settled.union(notes.values_list(*_STORY), all=True)
+    return found
+
+
+def _of_credit(invoice: Invoice) -> Iterable[_Row]:
+    """What it was used for, and what was given back of it."""
+    used = _row(invoice.used_for, "used", "invoice__number", "invoice__kind", "invoice__kind", payment=_NONE)
+    kept = invoice.refunds.exclude(state=RefundState.FAILED)
+    found: Iterable[_Row] = used.union(
+        _row(kept, "refund", "credit__number", "payment__kind", "reason", payment=F("payment_id")), all=True
+    )
+    return found
 
 
 # --- all accounts ----------------------------------------------------------------------------

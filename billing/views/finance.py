@@ -24,7 +24,7 @@ from billing.explain import MOST_LINES
 from billing.finance_forms import CreditForm, InvoiceFilter, VoidForm
 from billing.gather import decimals_of
 from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState
-from billing.payments.reading import covered
+from billing.payments.reading import story_of
 from billing.views.places import window
 from billing.views.transfers import transfer_page
 
@@ -130,7 +130,7 @@ def invoice(request: StaffRequest, number: str) -> HttpResponse:
         "is_open": found.state == InvoiceState.ISSUED,
         "can_be_void": found.state == InvoiceState.ISSUED and not credited,
         "can_be_credited": _can_be_credited(found, credited),
-        "covered": covered(found),
+        "covered": story_of(found).covered,
         "line_sum": sum(whole.subtotals.values(), Decimal(0)),
         "part": part,
     }

@@ -16,7 +16,7 @@ from billing import explain, queries
 from billing.engine.bridge import Side
 from billing.forms import InvoiceFilter
 from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState
-from billing.payments.reading import covered
+from billing.payments.reading import story_of
 from billing.quote_walk import quote_of
 from billing.views.places import charges_url_of, invoice_url, place, tabs, window
 
@@ -125,6 +125,7 @@ def invoices_csv(request: AccountRequest) -> StreamingHttpResponse:
 def invoice(request: AccountRequest, number: str) -> HttpResponse:
     """One invoice: the document, its lines by who they serve, and what differs from the one before."""
     found = own_invoice(request, number)
+    story = story_of(found)
     whole = queries.whole_invoice(found)
     first, shown = window(request, len(whole.entries))
     lines = list(
@@ -142,8 +143,8 @@ def invoice(request: AccountRequest, number: str) -> HttpResponse:
         ),
         "shown": shown,
         "holders": explain.by_holder(lines),
-        "credit_notes": list(found.credit_notes.order_by("issued_on", "id")),
-        "covered": covered(found),
+        "credit_notes": story.notes,
+        "covered": story.covered,
         "csv_url": place(request, "billing:invoice-csv", number=number),
     }
     if found.kind == InvoiceKind.BDOM:

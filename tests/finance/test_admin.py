@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from accounts.models import Account, AuditEntry, Brand
 from accounts.permissions import ONBOARDING
-from billing.models import Charge, Invoice, InvoiceRun, Price, Product
+from billing.models import Charge, Invoice, InvoiceRun, PlanDiscount, Price, Product
 from tests import factories
 from tests.finance.conftest import client_of
 
@@ -183,3 +183,31 @@ def test_the_bdom_stays_once_it_is_open(onboarding: Client, brand: Brand) -> Non
 def test_others_open_none(finance: Client, support: Client, brand: Brand) -> None:
     for client in (finance, support):
         assert opening(client, brand).status_code == 403
+
+
+# --- money ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "model", ["payment", "settlement", "refund", "collection", "gatewayevent", "bankline"]
+)
+def test_money_is_looked_at_and_not_written(finance: Client, model: str) -> None:
+    """INV-6: actions write it."""
+    assert finance.get(reverse(f"admin:billing_{model}_changelist")).status_code == 200
+    assert finance.get(reverse(f"admin:billing_{model}_add")).status_code == 403
+
+
+def test_a_discount_of_plans_is_a_new_row_from_a_day_to_come(finance: Client, onboarding: Client) -> None:
+    """As prices: nothing is overwritten, and the trail has it (BIL-6)."""
+    url = "/admin/billing/plandiscount/add/"
+    data = {"months": "12", "discount": "0.20", "effective_on": "2026-04-01"}
+    with time_machine.travel(NOW, tick=False):
+        past = finance.post(url, data | {"effective_on": "2026-03-01"})
+        assert "today or on a day to come" in bytes(getattr(past, "content", b"")).decode()
+        assert onboarding.post(url, data).status_code == 403
+        assert finance.post(url, data).status_code == 302
+    found = PlanDiscount.objects.get(effective_on="2026-04-01")
+    change = reverse("admin:billing_plandiscount_change", args=[found.pk])
+    assert finance.get(change).status_code == 200
+    assert finance.post(change, data | {"discount": "0.90"}).status_code == 403
+    assert AuditEntry.objects.filter(target_kind="plandiscount").count() == 1
