@@ -18,7 +18,7 @@ from billing.models import Chase, Collection, Invoice, Payment
 from billing.payments.due import collect_due
 from tests.dunning.conftest import dun, noon
 from tests.factories import TESTS
-from tests.paying import pay, a_card
+from tests.paying import a_card, pay
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 

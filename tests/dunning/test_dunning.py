@@ -22,7 +22,7 @@ from controlpanel.celery import app
 from tests.billing.world import bill
 from tests.dunning.conftest import dun, mails, noon, told, trail
 from tests.factories import TESTS
-from tests.paying import pay, a_card, transfer
+from tests.paying import a_card, pay, transfer
 
 
 def days(first: str, count: int) -> list[str]:

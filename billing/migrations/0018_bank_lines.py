@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0009_plans_and_payments'),
-        ('billing', '0016_order_line_wish'),
+        ('billing', '0017_dunning'),
     ]
 
     operations = [

@@ -67,7 +67,7 @@ def _instant(on):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("billing", "0017_bank_lines"),
+        ("billing", "0018_bank_lines"),
     ]
 
     operations = [
