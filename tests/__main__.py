@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
     closing: list[str] = []
     failed = False
     with ExitStack() as stack:
-        common, used = _browser_and_broker(named_broker)
+        common, used = _servers_and_browser(named_broker)
         for database in databases:
             where, environment = f"SQLite {sqlite3.sqlite_version}", common
             if database == "postgres":
@@ -75,7 +75,7 @@ def main(arguments: list[str]) -> int:
     return int(failed)
 
 
-def _browser_and_broker(named_broker: str | None) -> tuple[dict[str, str], str]:
+def _servers_and_browser(named_broker: str | None) -> tuple[dict[str, str], str]:
     """What tests have beside a database: as variables for them, and as a closing line.
 
     A broker that is not named is started by each test for itself: what one test's worker still writes as it
@@ -97,12 +97,18 @@ def _browser_and_broker(named_broker: str | None) -> tuple[dict[str, str], str]:
             environment["TEST_BROKER_URL"] = named_broker
     except services.Missing as missing:
         used.append(f"NO broker. {missing}.")
+    try:
+        with services.stripe() as stripe:
+            used.append(f"Stripe: {stripe.description}.")
+    except services.Missing as missing:
+        used.append(f"NO server for Stripe. {missing}.")
     return environment, " ".join(used)
 
 
 def _closing_line(where: str, status: int, counts: dict[str, int]) -> str:
     line = f"{counts.get('passed', 0)} passed on {where}"
-    line += f" ({counts.get('in_browser', 0)} in the browser, {counts.get('with_broker', 0)} with the broker)"
+    line += f" ({counts.get('in_browser', 0)} in the browser, {counts.get('with_broker', 0)} with the broker,"
+    line += f" {counts.get('with_stripe', 0)} with Stripe's server)"
     if left_out := counts.get("left_out", 0):
         whose = "for PostgreSQL alone left to it" if where.startswith("SQLite") else "left to SQLite"
         line += f"; {left_out} {whose}"

@@ -27,6 +27,7 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models import User
 from tests import browsing, services
 from tests.settings import FOLDER
+from tests.stripe_peer import StripePeer
 
 # The house rules
 
@@ -79,6 +80,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         "left_out": len(left_out),
         "in_browser": sum("browser" in getattr(item, "fixturenames", ()) for item in items),
         "with_broker": sum("broker" in getattr(item, "fixturenames", ()) for item in items),
+        "with_stripe": sum("stripe_peer" in getattr(item, "fixturenames", ()) for item in items),
     }
     config.stash[COUNTS] = counts
     if hasattr(config, "workeroutput"):
@@ -220,6 +222,23 @@ def broker(worker_number: int) -> Iterator[str]:
 def worker_number() -> int:
     """0 for the first process of the run, 1 for the second, and so on."""
     return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
+# Stripe
+
+
+@pytest.fixture(scope="session")
+def _stripe() -> Iterator[StripePeer]:
+    """A server that stands for Stripe, one for all tests of this process."""
+    with services.stripe() as server:
+        yield StripePeer(server.url)
+
+
+@pytest.fixture
+def stripe_peer(_stripe: StripePeer) -> StripePeer:
+    """The same, empty."""
+    _stripe.reset()
+    return _stripe
 
 
 # A browser

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -171,6 +172,28 @@ def _broker_version(url: str) -> str:
     return f"Redis {info['redis_version']}"
 
 
+# Stripe
+
+
+@contextmanager
+def stripe() -> Iterator[Service]:
+    """A server that stands for Stripe, for the length of the block; see `tests.stripe_peer`."""
+    program = Path(__file__).resolve().parent / "stripe_peer" / "server.py"
+    with _folder_for_server() as folder, ExitingServer(folder / "log") as server:
+        # -P: what lies beside the program is none of its modules.
+        server.start([sys.executable, "-P", program], stop=signal.SIGINT)
+        url = server.wait_until_ready(lambda: _stripe_url(server.log))
+        yield Service(url, f"localstripe {version('localstripe')} behind a server of the tests")
+
+
+def _stripe_url(log: Path) -> str:
+    """Where it says that it listens. Raises ConnectionError while it does not."""
+    found = re.search(r"listening at (\S+)", log.read_text(errors="replace"))
+    if found is None:
+        raise ConnectionError("it has not begun to listen yet")
+    return found[1]
+
+
 # Chromium
 
 
@@ -318,7 +341,7 @@ class ExitingServer:
         while True:
             try:
                 return ask()
-            except (psycopg.OperationalError, redis.ConnectionError) as error:
+            except (psycopg.OperationalError, redis.ConnectionError, OSError) as error:
                 if self.process is None or self.process.poll() is not None or time.monotonic() > end:
                     said = self.log.read_text(errors="replace")
                     raise Missing(f"The server did not start: {said}") from error

@@ -17,6 +17,9 @@ for name in (
     "PANEL_URL",
     "PORT",
     "LOG_LEVEL",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRET",
+    "STRIPE_API_BASE",
 ):
     os.environ.pop(name, None)
 

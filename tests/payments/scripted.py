@@ -87,6 +87,10 @@ class ScriptedGateway:
         self._answered("refund")
         return RefundOutcome(f"refund-{key}", is_done=True)
 
+    def look_up_refund(self, refund: str) -> RefundOutcome:
+        self._called("look_up_refund")
+        return RefundOutcome(refund, is_done=True)
+
     def read_event(self, payload: bytes, headers: Mapping[str, str]) -> Event:
         raise EventForged("nothing is signed here")
 

@@ -95,11 +95,12 @@ class RefundOutcome:
 class Event(NamedTuple):
     """A message of a gateway: what it is about is looked up, so that its order and age do not matter.
 
-    `intent`: the payment that it tells of, "" where it tells of something else.
+    `about`: the gateway's id of what it tells of; `intent`: of the payment behind that, "" where there is none.
     """
 
     id: str
     kind: str
+    about: str
     intent: str
 
 
