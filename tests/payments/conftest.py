@@ -9,8 +9,12 @@ import pytest
 from accounts.models import Account
 from billing.models import PaymentMethod
 from billing.payments import gateways
+from billing.payments.gateways.stripe_gateway import StripeGateway
 from tests.factories import AT, AccountFactory
 from tests.payments.scripted import ScriptedGateway
+from tests.stripe_peer import KEY, StripePeer
+
+WEBHOOK_SECRET = "whsec_for_tests"
 
 
 @pytest.fixture
@@ -47,3 +51,12 @@ def save_card(account: Account, does: str = "succeeds:1", added_at: datetime = A
         is_default=not PaymentMethod.objects.filter(account=account).exists(),
         added_at=added_at,
     )
+
+
+@pytest.fixture
+def stripe_gateway(stripe_peer: StripePeer, monkeypatch: pytest.MonkeyPatch) -> StripeGateway:
+    """Stripe as the gateway of every card, at the server that stands for it, and not as patient."""
+    gateway = StripeGateway(KEY, WEBHOOK_SECRET, stripe_peer.url, timeout=(2.0, 1.5))
+    monkeypatch.setattr(gateways, "named", lambda name: gateway)
+    monkeypatch.setattr(gateways, "current", lambda: gateway)
+    return gateway
