@@ -30,3 +30,4 @@ class BillingConfig(AppConfig):
         when_received(tell_received)
         when_declined(tell_declined)
         import_module("billing.plans.stories")
+        import_module("billing.checks")

@@ -28,6 +28,7 @@ from billing.payments.banking import TASK as BANK_TASK
 from billing.payments.banking import book_matched
 from billing.payments.collecting import reconcile
 from billing.payments.due import collect_due
+from billing.payments.events import forget_events
 from billing.payments.refunds import ask_again
 from billing.plans.renewals import collect_renewals
 from billing.plans.trials import warn_of_trials
@@ -114,6 +115,12 @@ def book_bank_file(file: int, user: int) -> None:
         actor=Actor(user=User.objects.get(pk=user)),
         at=timezone.now(),
     )
+
+
+@shared_task(name="billing.tasks.forget_messages", **_patient)
+def forget_messages() -> None:
+    """Forget the messages of gateways that came long ago (INV-6)."""
+    forget_events(timezone.now())
 
 
 @shared_task(name="billing.tasks.bill", **_patient)

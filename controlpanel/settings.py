@@ -193,6 +193,7 @@ CELERY_BEAT_SCHEDULE = {
     "invoice-collection": {"task": "billing.tasks.collect_invoices", "schedule": crontab(minute="5-59/10")},
     # Reminders and suspensions: accounts reach a day at their own midnight.
     "dunning": {"task": "billing.tasks.dun", "schedule": crontab(minute="40")},
+    "payment-messages": {"task": "billing.tasks.forget_messages", "schedule": crontab(minute="50", hour="3")},
     "subscription-warnings": {"task": "billing.tasks.warn", "schedule": crontab(minute="20")},
     # What is sent at once needs no beat; this is for what failed or was never taken.
     "mail": {"task": "accounts.tasks.send_due_mail", "schedule": crontab(minute="*/3")},

@@ -38,6 +38,7 @@ urlpatterns = [
     path("staff/quotes/", include("billing.quote_urls")),
     path("staff/", include("billing.staff_urls")),
     path("quotes/", include("billing.offer_urls")),
+    path("webhooks/", include("billing.webhook_urls")),
     path("staff/usage/", include("telephony.usage_urls")),
     path("staff/guide/", guide.guide, name="style-guide"),
     path("admin/", admin.site.urls),
