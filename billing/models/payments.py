@@ -72,7 +72,7 @@ class CardSetup(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="card_setups")
     gateway = models.CharField(max_length=12)
     gateway_id = models.CharField(max_length=120, blank=True)
-    url = models.CharField(max_length=1000, blank=True, help_text="Where the card is entered.")
+    url = models.CharField(max_length=5000, blank=True, help_text="Where the card is entered.")
     next_url = models.CharField(max_length=300, blank=True, help_text="Where the person goes on afterwards.")
     method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT, null=True, blank=True)
     began_at = models.DateTimeField()
@@ -199,7 +199,7 @@ class Collection(models.Model):
     state = FSMField(default=CollectionState.NEW, choices=CollectionState.choices, protected=True)
     failure_code = models.CharField(max_length=60, blank=True)
     failure = models.CharField(max_length=300, blank=True)
-    action_url = models.CharField(max_length=1000, blank=True)
+    action_url = models.CharField(max_length=5000, blank=True)
     payment = models.OneToOneField(
         Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="collection"
     )

@@ -322,8 +322,8 @@ class Peer:
             "payment_intent": None,
             "livemode": False,
         }
-        # An address of Stripe's is about as long as that.
-        session["url"] = f"{self.base}/pay/{session['id']}#{'fid' * 240}"
+        # Addresses of Stripe's are long: by its own account up to 5,000 characters.
+        session["url"] = f"{self.base}/pay/{session['id']}#{'fid' * 1000}"
         self.setups[str(setup["id"])] = setup
         self.sessions[str(session["id"])] = session
         return answered(session)
