@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from tests import services
+from tests.stripe_peer import StripePeer
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -43,6 +44,17 @@ def test_broker_of_the_wheel() -> None:
             assert client.get("key") == b"value"
     with pytest.raises(redis.ConnectionError):
         redis.Redis.from_url(server.url).ping()
+
+
+def test_stripe_s_server_is_there_for_the_block() -> None:
+    with services.stripe() as server:
+        assert server.description.startswith("localstripe ")
+        peer = StripePeer(server.url)
+        peer.fail("confirm", "drop")
+        peer.reset()
+        assert peer.charges() == []
+    with pytest.raises(ConnectionError):
+        peer.charges()
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from itertools import product
 
 import pytest
 from django.conf import settings
@@ -20,6 +21,13 @@ from tests.stripe_peer import StripePeer
 
 TEN = Decimal("10.00")
 BACK = "https://panel.example/back"
+FAULTS = [
+    *product(("prepare", "confirm"), ("hang", "drop", "500", "502"), (False, True)),
+    *product(("prepare", "confirm", "look_up"), ("half",), (True,)),
+    *product(("prepare", "confirm", "look_up"), ("429", "409"), (False,)),
+    *product(("look_up",), ("hang", "drop", "500", "502"), (False,)),
+]
+"""Which call goes wrong, how, and whether it was done before."""
 State = CollectionState
 
 
@@ -173,9 +181,7 @@ class TestCharging:
 class TestFaults:
     """Wherever the line breaks: charged once at most, and paid here as soon as it is there."""
 
-    @pytest.mark.parametrize("call", ["prepare", "confirm", "look_up"])
-    @pytest.mark.parametrize("how", ["hang", "drop", "half", "500", "429", "409", "502"])
-    @pytest.mark.parametrize("done", [False, True])
+    @pytest.mark.parametrize(("call", "how", "done"), FAULTS)
     def test_never_two_charges_and_never_a_paid_thing_unpaid(
         self,
         account: Account,
