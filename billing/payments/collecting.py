@@ -166,17 +166,19 @@ def reconcile(clock: Clock) -> int:
     found = list(Collection.objects.filter(state__in=LIVE, busy_until__lte=at).order_by("pk"))
     for collection in found:
         try:
-            now = drive(collection, actor=actor, clock=clock)
-        except LookupError as error:
-            # Of a gateway that the panel does not speak to any more: the others are brought on all the same.
-            log.warning("collection %s: %s", collection.pk, error)
-            continue
-        if now.state == CollectionState.ACTION and now.began_at + PATIENCE <= at:
-            try:
-                cancel_collection(now, actor=actor, clock=clock)
-            except Refused:
-                log.warning("collection %s could not be cancelled yet", now.pk)
+            _reconcile_one(collection, actor, at, clock)
+        except Exception:
+            log.exception("collection %s could not be brought on; the others go on", collection.pk)
     return len(found)
+
+
+def _reconcile_one(collection: Collection, actor: Actor, at: datetime, clock: Clock) -> None:
+    now = drive(collection, actor=actor, clock=clock)
+    if now.state == CollectionState.ACTION and now.began_at + PATIENCE <= at:
+        try:
+            cancel_collection(now, actor=actor, clock=clock)
+        except Refused:
+            log.warning("collection %s could not be cancelled yet", now.pk)
 
 
 def collection_url(collection: Collection) -> str:

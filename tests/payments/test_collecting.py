@@ -58,8 +58,8 @@ def test_a_collection_becomes_a_payment(
     assert found.payment == payment
     assert (payment.kind, payment.amount, payment.left, payment.method, payment.reference) == (
         "card",
-        10,
-        10,
+        TEN,
+        TEN,
         card,
         "Visa ···· 4242",
     )

@@ -12,11 +12,12 @@ from django.conf import settings
 from accounts.models import Account
 from accounts.refusals import Refused
 from billing.models import CardSetup, Collection, CollectionState, Payment, PaymentCustomer, PaymentMethod
+from billing.payments import gateways
 from billing.payments.collecting import PATIENCE, begin_collection, cancel_collection, drive, reconcile
 from billing.payments.gateways.stripe_gateway import RETRIES, StripeGateway
 from billing.payments.methods import begin_card, finish_card, remove_method
 from tests import stripe_peer as peers
-from tests.factories import AT, TESTS
+from tests.factories import AT, TESTS, AccountFactory
 from tests.stripe_peer import StripePeer
 
 TEN = Decimal("10.00")
@@ -227,3 +228,27 @@ class TestFaults:
         Collection.objects.filter(pk=found.pk).update(gateway_id="pi_of_another_account")
         swept(1)
         assert Collection.objects.get(pk=found.pk).state == State.SENT
+
+    def test_one_that_cannot_be_worked_on_does_not_keep_the_others_waiting(
+        self,
+        account: Account,
+        stripe_gateway: StripeGateway,
+        stripe_peer: StripePeer,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """INV-6."""
+        first = begun(account, save(account, stripe_peer))
+        other = AccountFactory()
+        second = begun(other, save(other, stripe_peer))
+
+        def named(name: str) -> StripeGateway:
+            if name == "gone":
+                raise LookupError("no gateway is called 'gone'")
+            return stripe_gateway
+
+        monkeypatch.setattr(gateways, "named", named)
+        Collection.objects.filter(pk=first.pk).update(gateway="gone")
+        swept(1)
+        assert Collection.objects.get(pk=second.pk).state == State.SUCCEEDED
+        assert f"collection {first.pk} could not be brought on" in caplog.text
