@@ -85,7 +85,7 @@ def test_a_change_on_the_first_day_costs_the_whole_difference() -> None:
     """PLN-4."""
     cycle = Period(date(2026, 1, 1), date(2027, 1, 1))
     line = change_line(terms(11, "10"), terms(10, "10"), cycle.start, cycle, 2)
-    assert (line.days, line.of_days, line.amount) == (365, 365, 120)
+    assert (line.days, line.of_days, line.amount) == (365, 365, Decimal(120))
 
 
 @pytest.mark.parametrize("on", [date(2025, 12, 31), date(2026, 2, 1)])
@@ -115,7 +115,7 @@ def test_an_invoice_of_a_plan_is_its_one_line() -> None:
         (cycle.start, cycle.end),
         Decimal("59.94"),
         Decimal("59.94"),
-        0,
+        Decimal(0),
     )
     assert len(draft.lines) == 1
 

@@ -74,7 +74,11 @@ def test_another_cycle_begins_with_the_renewal(account: Account) -> None:
     """PLN-4: what is more is paid for within this cycle; the longer one, with its discount, comes after it."""
     register(account, SMALL, 10, 1, "2026-01-10")
     longer = deal(account, SMALL, 10, 12, "2026-01-25")
-    assert (longer.kind, longer.amount, longer.renewal) == (DealKind.AT_RENEWAL, 0, Decimal("1080.00"))
+    assert (longer.kind, longer.amount, longer.renewal) == (
+        DealKind.AT_RENEWAL,
+        Decimal(0),
+        Decimal("1080.00"),
+    )
     more = deal(account, SMALL, 15, 12, "2026-01-25")
     assert (more.kind, more.amount, more.renewal) == (DealKind.INCREASE, Decimal("25.81"), Decimal("1620.00"))
 

@@ -59,7 +59,7 @@ def test_a_plan_renews_on_its_day_from_the_saved_card(account: Account) -> None:
     assert (invoice.kind, invoice.state, invoice.total, invoice.issued_on) == (
         "plan",
         "paid",
-        100,
+        Decimal(100),
         date(2026, 2, 28),
     )
     assert Invoice.objects.count() == 2

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0016_order_line_wish'),
+        ('billing', '0019_earlier_payments'),
     ]
 
     operations = [
