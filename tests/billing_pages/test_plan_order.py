@@ -117,6 +117,10 @@ class TestReview:
         opens_cheaply(owner_client, address(order))
         paid(order, at=NOW)
         opens_cheaply(owner_client, address(order))
+        change = order_of(account, 2, 15, None, at=NOW)
+        for _ in range(3):
+            pay(owner_client, change, save_card(account, "declined", at=NOW).pk)
+        opens_cheaply(owner_client, address(change))
 
 
 class TestPay:
