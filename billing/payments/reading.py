@@ -186,7 +186,9 @@ class Story(NamedTuple):
 
 
 _NONE: Final = Value(None, output_field=BigIntegerField(null=True))
-_STORY: Final = ("what", "key", "number", "kind", "words", "sum", "day", "paid")
+_STORY: Final = tuple(
+    f"told_{name}" for name in ("what", "key", "number", "kind", "words", "sum", "day", "paid")
+)
 
 
 def story_of(invoice: Invoice) -> Story:
@@ -210,48 +212,64 @@ def story_of(invoice: Invoice) -> Story:
 _Row = tuple[str, int, str, str, str, Decimal, date, int | None]
 
 
-def _row(rows: Any, what: str, number: str, kind: str, words: str, payment: Any = None) -> Any:
-    """Rows of money about an invoice, in the columns of _STORY, to be united with others."""
-    return (
-        rows.order_by()
-        .annotate(
-            what=Value(what),
-            key=F("pk"),
-            number=F(number),
-            kind=F(kind),
-            words=F(words),
-            sum=F("amount"),
-            day=F("on"),
-            paid=F("payment_id") if payment is None else payment,
-        )
-        .values_list(*_STORY)
-    )
+def _rows_of(rows: QuerySet[Any], **columns: Any) -> QuerySet[Any, Any]:
+    """Rows about an invoice in the columns of _STORY, to be united with others; a column by its name."""
+    told = {f"told_{name}": column for name, column in columns.items()}
+    return rows.order_by().annotate(**told).values_list(*_STORY)
 
 
 def _of_invoice(invoice: Invoice) -> Iterable[_Row]:
     """What it was settled with, by payments and credits, and its credit notes."""
-    settled = _row(invoice.settlements, "covered", "credit__number", "payment__kind", "payment__reference")
-    notes = invoice.credit_notes.order_by().annotate(
+    settled = _rows_of(
+        invoice.settlements.all(),
+        what=Value("covered"),
+        key=F("pk"),
+        number=F("credit__number"),
+        kind=F("payment__kind"),
+        words=F("payment__reference"),
+        sum=F("amount"),
+        day=F("on"),
+        paid=F("payment_id"),
+    )
+    notes = _rows_of(
+        invoice.credit_notes.all(),
         what=Value("note"),
         key=F("pk"),
+        number=F("number"),
         kind=Value(""),
         words=Value(""),
         sum=F("total"),
         day=F("issued_on"),
         paid=_NONE,
     )
-    found: Iterable[_Row] = settled.union(notes.values_list(*_STORY), all=True)
-    return found
+    return settled.union(notes, all=True)
 
 
 def _of_credit(invoice: Invoice) -> Iterable[_Row]:
     """What it was used for, and what was given back of it."""
-    used = _row(invoice.used_for, "used", "invoice__number", "invoice__kind", "invoice__kind", payment=_NONE)
-    kept = invoice.refunds.exclude(state=RefundState.FAILED)
-    found: Iterable[_Row] = used.union(
-        _row(kept, "refund", "credit__number", "payment__kind", "reason", payment=F("payment_id")), all=True
+    used = _rows_of(
+        invoice.used_for.all(),
+        what=Value("used"),
+        key=F("pk"),
+        number=F("invoice__number"),
+        kind=Value(""),
+        words=Value(""),
+        sum=F("amount"),
+        day=F("on"),
+        paid=_NONE,
     )
-    return found
+    refunds = _rows_of(
+        invoice.refunds.exclude(state=RefundState.FAILED),
+        what=Value("refund"),
+        key=F("pk"),
+        number=F("credit__number"),
+        kind=Value(""),
+        words=Value(""),
+        sum=F("amount"),
+        day=F("on"),
+        paid=F("payment_id"),
+    )
+    return used.union(refunds, all=True)
 
 
 # --- all accounts ----------------------------------------------------------------------------

@@ -141,7 +141,10 @@ def test_the_review_says_what_each_line_settles_after_those_before_it(account: A
         for each in (first, second)
         if each.match is not None and each.match.foreseen is not None
     ]
-    assert told == [[("CP-000001", 80)], [("CP-000001", 20), ("CP-000002", 80)]]
+    assert told == [
+        [("CP-000001", Decimal(80))],
+        [("CP-000001", Decimal(20)), ("CP-000002", Decimal(80))],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +221,12 @@ def test_what_is_matched_is_booked_and_the_rest_waits(account: Account) -> None:
     assert states == {"b-1": BankLineState.BOOKED, "b-2": BankLineState.WAITING}
     assert [(line, field) for line, field, *_ in file.refused] == [(4, "amount")]
     payment = Payment.objects.get(account=account)
-    assert (payment.amount, payment.kind, payment.on, payment.left) == (100, "transfer", date(2026, 3, 1), 0)
+    assert (payment.amount, payment.kind, payment.on, payment.left) == (
+        Decimal(100),
+        "transfer",
+        date(2026, 3, 1),
+        Decimal(0),
+    )
     assert Invoice.objects.get(number="CP-000001").state == "paid"
     assert balance_of(account, date(2026, 3, 2)).owed == 80
     assert AuditEntry.objects.filter(action="take-bank-file").count() == 1
@@ -254,7 +262,7 @@ def test_a_person_assigns_a_line_to_an_account(account: Account, other: Account)
     with pytest.raises(Refused, match="Praha pays in EUR"):
         assign_line(line, other, actor=ACTOR, at=AT)
     payment = assign_line(line, account, actor=ACTOR, at=AT)
-    assert (payment.amount, payment.account) == (30, account)
+    assert (payment.amount, payment.account) == (Decimal(30), account)
     with pytest.raises(Refused, match="dealt with already"):
         assign_line(line, account, actor=ACTOR, at=AT)
     assert Payment.objects.count() == 1

@@ -152,10 +152,10 @@ def test_a_refund_on_its_way_keeps_its_credit_open(account: Account) -> None:
     refund = ask_refund(payment, Decimal(30), credit=note, reason="Asked for", **on(account, "01-04"))
     later = invoiced(account, Decimal(60), account.opened_on, **on(account, "01-05"))
     note = Invoice.objects.get(pk=note.pk)
-    assert (note.state, note.open_amount, later.open_amount) == ("issued", 0, 40)
+    assert (note.state, note.open_amount, later.open_amount) == ("issued", Decimal(0), Decimal(40))
     call_off(refund, "The bank account is closed", **on(account, "01-06"))
     note, later = Invoice.objects.get(pk=note.pk), Invoice.objects.get(pk=later.pk)
-    assert (note.open_amount, later.open_amount) == (0, 10)
+    assert (note.open_amount, later.open_amount) == (Decimal(0), Decimal(10))
     assert balance_of(account, account.opened_on).owed == 10
     assert Settlement.objects.filter(credit=note).count() == 2
 

@@ -11,8 +11,7 @@ from billing.models import Invoice, Payment, Refund, RefundState, TestIntent
 from billing.payments.collecting import begin_collection, drive
 from billing.payments.gateways import base, test_gateway
 from billing.payments.refunds import ask_again, ask_refund, call_off, drive_refund, finish_by_hand, refundable
-from billing.payments.settling import receive_payment
-from billing.plans.orders import Received
+from billing.payments.settling import Received, receive_payment
 from billing.queries import balance_of
 from tests.billing.world import ACTOR, an_account, on, trail_of
 from tests.paying import a_card, invoiced, transfer
@@ -59,7 +58,7 @@ def left(paid: Payment) -> Decimal:
 
 def test_a_card_is_given_back_what_is_left(paid: Payment, at: datetime) -> None:
     refund = refund_of(paid, "25.00", at)
-    assert (refund.state, refund.finished_at, left(paid)) == (RefundState.DONE, at, 15)
+    assert (refund.state, refund.finished_at, left(paid)) == (RefundState.DONE, at, Decimal(15))
     assert TestIntent.objects.get().refunded == 25
     assert trail_of(paid.account)[-2:] == ["ask-refund", "refund-payment"]
     assert balance_of(paid.account, DAY).credit == 15
@@ -79,7 +78,7 @@ def test_a_gateway_that_does_not_answer_is_asked_again_and_does_it_once(
         patch.setattr(test_gateway.TestGateway, "refund", dead)
         refund = refund_of(paid, "25.00", at)
         assert ask_again(lambda: at) == 1
-    assert (refund.state, left(paid)) == (RefundState.ASKED, 15)
+    assert (refund.state, left(paid)) == (RefundState.ASKED, Decimal(15))
     assert asked == [str(refund.key)] * 2
     assert ask_again(lambda: at) == 1
     assert ask_again(lambda: at) == 0

@@ -209,7 +209,7 @@ class TestPayNow:
         paid = owner_client.post(PAY, {**self.fields(review), "confirmed": "yes"})
         collection = Collection.objects.get()
         assert (paid.status_code, paid.headers["Location"]) == (302, f"/followed/{collection.key}/")
-        assert (collection.state, collection.amount) == ("succeeded", 130)
+        assert (collection.state, collection.amount) == ("succeeded", Decimal(130))
         assert balance_of(owing, TODAY).owed == 50
         assert [str(each.invoice) for each in Settlement.objects.order_by("pk")] == [first, second]
 

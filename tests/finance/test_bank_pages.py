@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -151,7 +152,7 @@ def test_a_line_is_assigned_after_a_look_at_what_it_settles(
     done = finance.post(url)
     payment = Payment.objects.latest("pk")
     assert done.headers["Location"] == f"/finance/payments/{payment.pk}/"
-    assert (payment.amount, payment.left) == (185, 30)
+    assert (payment.amount, payment.left) == (Decimal(185), Decimal(30))
     assert finance.post(url).status_code == 400
     assert Payment.objects.count() == 2
 

@@ -187,7 +187,11 @@ class TestRecord:
         done = finance.post(RECORD, fields(review))
         payment = Payment.objects.get()
         assert done.headers["Location"] == f"{PAGE}{payment.pk}/"
-        assert (payment.amount, payment.on, payment.reference) == (200, date(2026, 2, 20), "Transfer 7")
+        assert (payment.amount, payment.on, payment.reference) == (
+            Decimal(200),
+            date(2026, 2, 20),
+            "Transfer 7",
+        )
         assert Invoice.objects.get(number="CP-000002").open_amount == 140
 
     def test_sending_it_twice_records_one(self, finance: Client, account: Account) -> None:
@@ -240,7 +244,11 @@ class TestRefund:
         assert not Refund.objects.exists()
         finance.post(url, {**fields(review), "confirmed": "yes"})
         refund = Refund.objects.get()
-        assert (refund.state, refund.amount, Payment.objects.get(pk=paid.pk).left) == ("asked", 60, 0)
+        assert (refund.state, refund.amount, Payment.objects.get(pk=paid.pk).left) == (
+            "asked",
+            Decimal(60),
+            Decimal(0),
+        )
         assert "Record as sent" in text(finance.get(f"{PAGE}{paid.pk}/"))
         assert "Enter the reference" in text(finance.post(f"/finance/refunds/{refund.pk}/sent/", {}))
         finance.post(f"/finance/refunds/{refund.pk}/sent/", {"reference": "Out 9"})
