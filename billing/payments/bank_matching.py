@@ -19,7 +19,7 @@ from accounts.models import Account, Brand
 from billing.models import Invoice, InvoiceState, PlanOrder, PlanOrderState
 from billing.payments.foreseen import Foreseen, foresee, open_invoices
 from billing.payments.settling import amount_words
-from billing.plans.orders import due_now
+from billing.plans.orders import due_now, transfer_reference
 
 _DIGITS: Final = r"[\s/_.:#-]{0,3}0{0,20}([1-9]\d{0,8})(?!\d)"
 _NOTHING: Final = Decimal(0)
@@ -125,10 +125,10 @@ class Matcher:
 
     def _by_order(self, transfer: Transfer, orders: Iterable[PlanOrder]) -> str:
         for order in orders:
-            is_due = order.state == PlanOrderState.OPEN and _reference(order) not in self.claimed
+            is_due = order.state == PlanOrderState.OPEN and transfer_reference(order) not in self.claimed
             if is_due and due_now(order, self.at) == transfer.amount:
-                self.claimed.add(_reference(order))
-                return f"{_reference(order)} and its amount"
+                self.claimed.add(transfer_reference(order))
+                return f"{transfer_reference(order)} and its amount"
         return ""
 
     def _by_invoices(self, transfer: Transfer, account: Account, named: Iterable[Invoice]) -> str:
@@ -171,9 +171,9 @@ class Matcher:
         for order in orders:
             is_open = order.state == PlanOrderState.OPEN
             said.append(
-                f"{_reference(order)} costs {amount_words(due_now(order, self.at), account.currency)}"
+                f"{transfer_reference(order)} costs {amount_words(due_now(order, self.at), account.currency)}"
                 if is_open
-                else f"{_reference(order)} is {PlanOrderState(order.state).label.lower()}"
+                else f"{transfer_reference(order)} is {PlanOrderState(order.state).label.lower()}"
             )
         owed = amount_words(self._owed(account), account.currency)
         return f"{'; '.join(said)}. {account.name} owes {owed} in all, and this is another amount."[:300]
@@ -184,10 +184,6 @@ def _unknown(named: _Named) -> str:
     if not called:
         return "Neither text nor payer names an invoice or a plan's reference."
     return f"There is no {' and no '.join(called[:5])}."
-
-
-def _reference(order: PlanOrder) -> str:
-    return f"{PLAN}-{order.pk}"
 
 
 def _listed(invoices: Iterable[Invoice]) -> str:

@@ -215,7 +215,8 @@ _Row = tuple[str, int, str, str, str, Decimal, date, int | None]
 def _rows_of(rows: QuerySet[Any], **columns: Any) -> QuerySet[Any, Any]:
     """Rows about an invoice in the columns of _STORY, to be united with others; a column by its name."""
     told = {f"told_{name}": column for name, column in columns.items()}
-    return rows.order_by().annotate(**told).values_list(*_STORY)
+    found: QuerySet[Any, Any] = rows.order_by().annotate(**told).values_list(*_STORY)
+    return found
 
 
 def _of_invoice(invoice: Invoice) -> Iterable[_Row]:

@@ -33,7 +33,7 @@ from billing.payments.paying import (
 )
 from billing.payments.reading import Moved, moves_of, settled_with
 from billing.payments.refunds import refundable
-from billing.views.places import place, place_if, tabs
+from billing.views.places import place, tabs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,8 +73,8 @@ def payments(request: AccountRequest) -> HttpResponse:
         "balance": balance,
         "open": [(invoice, invoice.due_on < request.today) for invoice in owed.invoices],
         "card": default_method(account),
-        "card_url": place_if(request, "billing:card-add"),
-        "cards_url": place_if(request, "billing:cards"),
+        "card_url": place(request, "billing:card-add"),
+        "cards_url": place(request, "billing:cards"),
         "on_its_way": _on_its_way(request),
         "bank_details": account.brand.bank_details,
     }
@@ -138,7 +138,7 @@ def pay(request: AccountRequest) -> HttpResponse:
         "owed": owed,
         "on_its_way": way,
         "cards": cards,
-        "card_url": place_if(request, "billing:card-add"),
+        "card_url": place(request, "billing:card-add"),
         "pay_url": place(request, "billing:pay"),
         "bank_details": account.brand.bank_details,
     }
@@ -198,7 +198,7 @@ def _on_its_way(request: AccountRequest) -> dict[str, Any] | None:
     if found is None:
         return None
     found.account = request.account
-    return {"collection": found, "url": place_if(request, "billing:collection", key=found.key)}
+    return {"collection": found, "url": place(request, "billing:collection", key=found.key)}
 
 
 def _pay_form(request: AccountRequest, owed: Decimal, cards: list[Any]) -> PayForm:

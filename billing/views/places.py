@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from billing.explain import MOST_LINES, is_of_plan
 
@@ -36,14 +36,6 @@ def tabs(request: AccountRequest, current: str) -> list[dict[str, Any]]:
 def place(request: AccountRequest, name: str, **kwargs: Any) -> str:
     """The address of a page of the request's account."""
     return reverse(name, kwargs={"account": request.account.slug, **kwargs})
-
-
-def place_if(request: AccountRequest, name: str, **kwargs: Any) -> str:
-    """The address of a page of the request's account, "" where the panel has no such page."""
-    try:
-        return place(request, name, **kwargs)
-    except NoReverseMatch:
-        return ""
 
 
 def invoice_url(request: AccountRequest, number: str) -> str:

@@ -24,12 +24,6 @@ def account(db: None) -> Account:
     return an_account(slug="acme", name="Acme")
 
 
-@pytest.fixture(autouse=True)
-def followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a payment is followed is a page's business."""
-    monkeypatch.setattr("billing.payments.collecting.collection_url", lambda found: f"/{found.key}/")
-
-
 @pytest.fixture
 def at(account: Account) -> datetime:
     found: datetime = on(account, "01-20")["at"]

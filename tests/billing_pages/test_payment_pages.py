@@ -47,14 +47,6 @@ def numbers(account: Account) -> list[str]:
     return [str(each) for each in Invoice.objects.filter(account=account).order_by("pk")]
 
 
-@pytest.fixture
-def collections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a payment is followed, which is a page of its own."""
-    for module in ("billing.views.payments", "billing.payments.collecting"):
-        monkeypatch.setattr(f"{module}.collection_url", lambda found: f"/followed/{found.key}/")
-    monkeypatch.setattr("billing.payments.gateways.test_gateway._confirm_url", lambda found: "/confirm/")
-
-
 class TestList:
     def test_what_is_owed_and_what_came_in(self, owing: Account, owner_client: Client) -> None:
         first, second = numbers(owing)
@@ -185,7 +177,6 @@ class TestPayment:
         assert "$20.00" in text(response)
 
 
-@pytest.mark.usefixtures("collections")
 class TestPayNow:
     def review(self, client: Client, **data: str) -> Any:
         return client.post(PAY, data)
@@ -208,7 +199,7 @@ class TestPayNow:
         assert not Collection.objects.exists()
         paid = owner_client.post(PAY, {**self.fields(review), "confirmed": "yes"})
         collection = Collection.objects.get()
-        assert (paid.status_code, paid.headers["Location"]) == (302, f"/followed/{collection.key}/")
+        assert (paid.status_code, paid.headers["Location"]) == (302, f"{PAGE}{collection.key}/")
         assert (collection.state, collection.amount) == ("succeeded", Decimal(130))
         assert balance_of(owing, TODAY).owed == 50
         assert [str(each.invoice) for each in Settlement.objects.order_by("pk")] == [first, second]
