@@ -21,7 +21,7 @@ from billing.payments.due import due_invoices
 
 def pay_url(account: Account) -> str:
     """The page on which an account sees what it owes and pays it, as a link for a mail."""
-    return panel_url(reverse("billing:overview", kwargs={"account": account.slug}))
+    return panel_url(reverse("billing:payments", kwargs={"account": account.slug}))
 
 
 def listed(invoices: Sequence[Invoice]) -> dict[str, Any]:

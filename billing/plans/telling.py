@@ -29,7 +29,7 @@ class Ending(StrEnum):
 
 def plan_url(account: Account) -> str:
     """The page on which an account sees and pays its plan, as a link for a mail."""
-    return panel_url(reverse("billing:overview", kwargs={"account": account.slug}))
+    return panel_url(reverse("billing:plans", kwargs={"account": account.slug}))
 
 
 def tell_paid(order: PlanOrder, plan: Plan, at: datetime) -> None:
@@ -61,7 +61,7 @@ def tell_unpaid(order: PlanOrder, reason: str, last_try_on: date, at: datetime) 
         "due_on": order.starts_on,
         "next_try_on": order.next_try_on,
         "last_try_on": last_try_on,
-        "url": plan_url(account),
+        "url": panel_url(reverse("billing:plan-order", kwargs={"account": account.slug, "key": order.key})),
     }
     queue_mail(account, "plan-payment-failed", billing_contacts_of(account), facts, at=at)
 

@@ -27,7 +27,7 @@ MOST_CHARACTERS = 300
 
 
 @require_safe
-@account_page(read=EVERY_ROLE, write=BILLING_ADMINS)
+@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, while_suspended=True)
 def cards(request: AccountRequest) -> HttpResponse:
     """The saved cards: which one is collected from, and which expire."""
     rows = [(card, expiry_of(card, request.at)) for card in saved_methods(request.account)]
@@ -40,7 +40,7 @@ def cards(request: AccountRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, is_form=True)
+@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, is_form=True, while_suspended=True)
 def card_add(request: AccountRequest) -> HttpResponse:
     """Say where a card is entered, and begin. `next`: the page of this account to come back to."""
     following = _next(request)
@@ -68,7 +68,7 @@ def card_add(request: AccountRequest) -> HttpResponse:
 
 
 @require_safe
-@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, is_form=True)
+@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, is_form=True, while_suspended=True)
 def card_continue(request: AccountRequest, key: Any) -> HttpResponse:
     """The way to the gateway's own page: a link, as a form may not lead to another host."""
     setup = own_setup(request, key)
@@ -79,7 +79,7 @@ def card_continue(request: AccountRequest, key: Any) -> HttpResponse:
 
 
 @require_safe
-@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, is_form=True)
+@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, is_form=True, while_suspended=True)
 def card_return(request: AccountRequest, key: Any) -> HttpResponse:
     """Back from the gateway's page: the card that was entered is saved, and the person goes on."""
     setup = own_setup(request, key)
@@ -98,7 +98,7 @@ def card_return(request: AccountRequest, key: Any) -> HttpResponse:
 
 
 @require_POST
-@account_page(read=EVERY_ROLE, write=BILLING_ADMINS)
+@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, while_suspended=True)
 def card_default(request: AccountRequest, pk: int) -> HttpResponse:
     """Collect from this card from now on."""
     card = own_card(request, pk)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @require_safe
-@account_page(read=EVERY_ROLE, write=BILLING_ADMINS)
+@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, while_suspended=True)
 def collection(request: AccountRequest, key: Any) -> HttpResponse:
     """Where a payment stands. Known, it leads to what it was for; not known, the bank is asked.
 
@@ -46,7 +46,7 @@ def collection(request: AccountRequest, key: Any) -> HttpResponse:
 
 
 @require_POST
-@account_page(read=EVERY_ROLE, write=BILLING_ADMINS)
+@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, while_suspended=True)
 def collection_cancel(request: AccountRequest, key: Any) -> HttpResponse:
     """Have a payment never be made, unless it has been by now."""
     found = own_collection(request, key)

@@ -121,7 +121,7 @@ def invoices_csv(request: AccountRequest) -> StreamingHttpResponse:
 
 
 @require_safe
-@account_page(read=EVERY_ROLE, write=BILLING_ADMINS)
+@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, while_suspended=True)
 def invoice(request: AccountRequest, number: str) -> HttpResponse:
     """One invoice: the document, its lines by who they serve, and what differs from the one before."""
     found = own_invoice(request, number)

@@ -27,7 +27,7 @@ MOST_PENDING = 25
 
 
 @require_safe
-@account_page(read=EVERY_ROLE, write=BILLING_ADMINS)
+@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, while_suspended=True)
 def overview(request: AccountRequest) -> HttpResponse:
     """What is owed, what comes next, what is not billed yet, and the latest invoices."""
     account = request.account

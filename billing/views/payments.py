@@ -56,7 +56,7 @@ COLUMNS: Final = (
 
 
 @require_safe
-@account_page(read=EVERY_ROLE, write=BILLING_ADMINS)
+@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, while_suspended=True)
 def payments(request: AccountRequest) -> HttpResponse:
     """What is owed and by when, the ways to pay it, and what came in and went out."""
     account = request.account
@@ -125,7 +125,7 @@ def payment(request: AccountRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@account_page(read=BILLING_ADMINS, write=BILLING_ADMINS, is_form=True)
+@account_page(read=BILLING_ADMINS, write=BILLING_ADMINS, is_form=True, while_suspended=True)
 def pay(request: AccountRequest) -> HttpResponse:
     """Choose how much of what is owed is paid and by which card, look at it, then pay."""
     account = request.account

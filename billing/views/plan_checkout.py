@@ -191,7 +191,7 @@ def plan_schedule(request: AccountRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@account_page(read=EVERY_ROLE, write=BILLING_ADMINS)
+@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, while_suspended=True)
 def plan_order(request: AccountRequest, key: Any) -> HttpResponse:
     """One order: what is to be paid and how, or what was paid and by which invoice (PLN-3)."""
     order = own_order(request, key)

@@ -51,7 +51,7 @@ def while_testing(view: View) -> View:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, is_form=True)
+@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, is_form=True, while_suspended=True)
 @while_testing
 def bank_card(request: AccountRequest, key: Any) -> HttpResponse:
     """Enter a card: one is chosen by what it does."""
@@ -71,7 +71,7 @@ def bank_card(request: AccountRequest, key: Any) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, is_form=True)
+@account_page(read=EVERY_ROLE, write=BILLING_ADMINS, is_form=True, while_suspended=True)
 @while_testing
 def bank_confirm(request: AccountRequest, key: Any) -> HttpResponse:
     """Confirm a payment or refuse it, as the bank's own page would ask."""

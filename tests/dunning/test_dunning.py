@@ -64,7 +64,7 @@ class TestReminders:
             "CP-000001, due on Jan. 29, 2026: $185.00",
             "suspended on Feb. 28, 2026",
             "Account 12-34",
-            "/a/northwind/billing/",
+            "/a/northwind/billing/payments/",
         ):
             assert words in sent[0].text
         assert "<li>Account 12-34</li>" in sent[0].html

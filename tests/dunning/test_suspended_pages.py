@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import pytest
+import time_machine
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from accounts.models import Account, Role, User
+from accounts.models import Account, Brand, Role, User
 from accounts.permissions import FINANCE, AccountRequest, account_page
 from accounts.standing import with_standing
-from billing.models import Charge
+from billing.models import Charge, Invoice
 from telephony.contact_center import install
 from telephony.models import Edition
 from tests import factories
-from tests.dunning.conftest import noon
+from tests.dunning.conftest import dun, noon
 from tests.factories import TESTS
+from tests.paying import saved_card
+
+PAY = "/a/northwind/billing/pay/"
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +82,7 @@ def test_a_change_is_refused_with_words(account: Account) -> None:
         assert response.status_code == 403
         assert "Northwind is suspended since" in answer
         assert "Nothing was changed" in answer
-        assert 'href="/a/northwind/billing/"' in answer
+        assert 'href="/a/northwind/billing/payments/"' in answer
     assert list(Charge.objects.order_by("pk").values()) == before
 
 
@@ -130,3 +134,19 @@ def test_a_page_that_pays_stays_open(account: Account, pays: bool, status: int) 
         if response.status_code == 200:
             assert response.content == str(pays).encode()
     assert timezone.get_current_timezone_name() == "UTC"
+
+
+def test_paying_by_card_lifts_it(account: Account, invoice: Invoice) -> None:
+    """INV-6: from the banner to the card and back, without anybody's help."""
+    Brand.objects.update(reminder_days="")
+    Account.objects.update(suspended_on=None, suspended_because="")
+    card = saved_card(account, "succeeds", at=noon(account, "01-10"))
+    assert dun(account, "02-28") == (0, 1)
+    client = client_of(account)
+    with time_machine.travel(noon(account, "03-01"), tick=False):
+        client.force_login(User.objects.get(email="owner@northwind.example"))
+        assert "Pay now" in client.get("/a/northwind/billing/payments/").content.decode()
+        review = client.post(PAY, {"how_much": "all", "method": card.pk}).context["review"]
+        client.post(PAY, {**dict(review["fields"]), "confirmed": "1"})
+    assert not Account.objects.get().is_suspended
+    assert Invoice.objects.get(pk=invoice.pk).state == "paid"
