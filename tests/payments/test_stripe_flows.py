@@ -18,6 +18,7 @@ from billing.payments.gateways.stripe_gateway import RETRIES, StripeGateway
 from billing.payments.methods import begin_card, finish_card, remove_method
 from tests import stripe_peer as peers
 from tests.factories import AT, TESTS, AccountFactory
+from tests.paying import invoiced
 from tests.stripe_peer import StripePeer
 
 TEN = Decimal("10.00")
@@ -48,6 +49,8 @@ def save(account: Account, peer: StripePeer, number: str = peers.VISA) -> Paymen
 def begun(
     account: Account, card: PaymentMethod, *, off_session: bool = True, amount: Decimal = TEN
 ) -> Collection:
+    """An amount that the account owes, to be taken from its card."""
+    invoiced(account, amount, account.local_date(AT), actor=TESTS, at=AT)
     return begin_collection(account, amount, card, off_session=off_session, actor=TESTS, at=AT)
 
 

@@ -22,6 +22,7 @@ from billing.payments.gateways.stripe_gateway import StripeGateway
 from billing.payments.methods import begin_card, finish_card
 from tests import factories
 from tests.factories import TESTS
+from tests.paying import invoiced
 from tests.staff.test_worker import ROOT, database_url
 from tests.stripe_peer import KEY, StripePeer
 
@@ -59,13 +60,14 @@ NOWHERE = ""
 
 @pytest.fixture
 def collection(transactional_db: None, stripe_gateway: StripeGateway, stripe_peer: StripePeer) -> Collection:
-    """Ten dollars that are to be taken."""
+    """Ten dollars that are owed, and to be taken."""
     account = factories.AccountFactory()
     at = timezone.now()
     setup = begin_card(account, return_url=lambda _: "https://x.example", next_url="/", actor=TESTS, at=at)
     stripe_peer.enter_card(setup.gateway_id)
     card = finish_card(setup, actor=TESTS, at=at)
     assert isinstance(card, PaymentMethod)
+    invoiced(account, Decimal(10), account.local_date(at), actor=TESTS, at=at)
     return begin_collection(account, Decimal(10), card, off_session=True, actor=TESTS, at=at)
 
 

@@ -39,6 +39,7 @@ from billing.views.webhooks import MOST_BYTES
 from tests import factories
 from tests import stripe_peer as peers
 from tests.factories import TESTS
+from tests.paying import invoiced
 from tests.payments.conftest import WEBHOOK_SECRET
 from tests.stripe_peer import StripePeer
 
@@ -106,7 +107,9 @@ def save(account: Account, peer: StripePeer, number: str = peers.VISA) -> Paymen
 
 
 def begun(account: Account, card: PaymentMethod, *, off_session: bool = True) -> Collection:
-    return begin_collection(account, TEN, card, off_session=off_session, actor=TESTS, at=timezone.now())
+    at = timezone.now()
+    invoiced(account, TEN, account.local_date(at), actor=TESTS, at=at)
+    return begin_collection(account, TEN, card, off_session=off_session, actor=TESTS, at=at)
 
 
 def now(collection: Collection) -> Collection:
