@@ -17,7 +17,7 @@ from telephony.models import Edition
 from tests import factories
 from tests.dunning.conftest import dun, noon
 from tests.factories import TESTS
-from tests.paying import saved_card
+from tests.paying import a_card
 
 PAY = "/a/northwind/billing/pay/"
 
@@ -140,7 +140,7 @@ def test_paying_by_card_lifts_it(account: Account, invoice: Invoice) -> None:
     """INV-6: from the banner to the card and back, without anybody's help."""
     Brand.objects.update(reminder_days="")
     Account.objects.update(suspended_on=None, suspended_because="")
-    card = saved_card(account, "succeeds", at=noon(account, "01-10"))
+    card = a_card(account, "succeeds", at=noon(account, "01-10"))
     assert dun(account, "02-28") == (0, 1)
     client = client_of(account)
     with time_machine.travel(noon(account, "03-01"), tick=False):
