@@ -117,10 +117,10 @@ class Standing:
     ends_on: date | None
 
 
-def standing_of(plan: Plan, renewal: PlanOrder | None) -> Standing:
-    """How a plan stands; `renewal` is the one that waits for its payment. `plan` comes with account and products."""
+def standing_of(plan: Plan) -> Standing:
+    """How a plan stands, which comes with its account and products."""
     decimals = decimals_of(plan.account.currency)
-    next_on, amount = _next_payment(plan, renewal, decimals)
+    next_on, amount = _next_payment(plan, decimals)
     is_changed = plan.state == PlanState.ACTIVE and plan.next_terms != plan.terms
     next_product = plan.next_product or plan.product
     return Standing(
@@ -136,9 +136,8 @@ def standing_of(plan: Plan, renewal: PlanOrder | None) -> Standing:
     )
 
 
-def _next_payment(plan: Plan, renewal: PlanOrder | None, decimals: int) -> tuple[date | None, Decimal | None]:
-    if renewal is not None:
-        return renewal.starts_on, renewal.amount
+def _next_payment(plan: Plan, decimals: int) -> tuple[date | None, Decimal | None]:
+    """A renewal that is not paid yet was due on the day on which the cycle ended."""
     if plan.state == PlanState.ACTIVE and plan.unsubscribed_on is None:
         return plan.cycle_ends_on, round_half_up(plan.next_terms.total, decimals)
     if plan.state == PlanState.TRY and plan.unsubscribed_on is None:

@@ -86,7 +86,7 @@ def plans(request: AccountRequest) -> HttpResponse:
     context = {
         "packages": package_rows(found, prices_of(request, found), plan),
         "plan": plan,
-        "standing": standing_of(plan, renewal) if plan is not None else None,
+        "standing": standing_of(plan) if plan is not None else None,
         "renewal": renewal,
         "waiting": waiting if renewal is None else None,
         "live_url": collection_url(live) if live is not None else "",
@@ -115,7 +115,8 @@ def plan(request: AccountRequest) -> HttpResponse:
     waiting = next((order for order in page.rows if _is_unpaid_renewal(order)), None)
     context = {
         "plan": found,
-        "standing": standing_of(found, waiting) if found is not None else None,
+        "standing": standing_of(found) if found is not None else None,
+        "renewal": waiting,
         "page": page,
         "rows": order_rows(page.rows),
         "changes": _changes(request),

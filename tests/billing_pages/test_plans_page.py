@@ -140,7 +140,8 @@ class TestCurrentPackage:
         assert "The renewal of Feb 28, 2026 is not paid: $350.00." in words
         assert "tried again on" in words
         assert f"/a/acme/plans/orders/{order.key}/" in answer.content.decode()
-        assert "Status Active renewal not paid" in words
+        assert "Status Active renewal not paid Next payment Feb 28, 2026 2 days ago $350.00" in words
+        assert "Status Active renewal not paid" in words_of(owner_client.get(DETAILS))
 
     def test_an_order_that_was_begun_can_be_gone_on_with(
         self, account: Account, owner_client: Client
