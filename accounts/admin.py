@@ -262,6 +262,7 @@ class AccountAdmin(TrailedAdmin):
         "dunning_held_until",
     )
     readonly_fields = (
+        "collects_by_card",
         "suspended_on",
         "suspended_because",
         "dunning_held_until",
