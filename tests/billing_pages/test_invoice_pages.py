@@ -18,6 +18,7 @@ from telephony.models import ServiceKind
 from telephony.services import add_service
 from tests.billing_pages.conftest import OPENED, TODAY, Story
 from tests.factories import AT, TESTS, staff
+from tests.paying import pay
 
 OVERVIEW = "/a/acme/billing/"
 LIST = "/a/acme/billing/invoices/"
@@ -208,9 +209,8 @@ class TestInvoice:
 
     def test_its_state_is_said(self, billed: Invoice, owner_client: Client) -> None:
         assert owner_client.get(self.page(billed)).context["document"]["state_label"] == "Overdue"
-        billed.settle(TODAY, "transfer")
-        billed.save()
-        assert billed.state == InvoiceState.PAID
+        pay(billed, on=TODAY, actor=TESTS, at=AT)
+        assert Invoice.objects.get(pk=billed.pk).state == InvoiceState.PAID
         assert owner_client.get(self.page(billed)).context["document"]["state_label"] == "Paid"
 
     def test_another_accounts_invoice_is_not_there(
