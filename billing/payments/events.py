@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from accounts.models import User
 from accounts.trail import Actor
@@ -25,30 +25,13 @@ from billing.models import (
 from billing.payments.collecting import Clock, drive
 from billing.payments.gateways.base import Event
 from billing.payments.methods import finish_card, remove_method
+from billing.payments.refunds import drive_refund
 
 log = logging.getLogger(__name__)
 
 TASK: Final = "payment-message"
 KEPT_FOR: Final = timedelta(days=90)
 """So long is it known that a message came; gateways send theirs again for some days."""
-
-
-class RefundDriver(Protocol):
-    """Finds out what became of a refund, and books it."""
-
-    def __call__(self, refund: Refund, *, actor: Actor, clock: Clock) -> object:
-        """Call it outside of a transaction, any number of times."""
-        ...
-
-
-_refunds: list[RefundDriver] = []
-
-
-def when_refund_moves(driver: RefundDriver) -> RefundDriver:
-    """Have a refund of which a gateway tells looked up and brought on."""
-    if driver not in _refunds:
-        _refunds.append(driver)
-    return driver
 
 
 def receive_event(gateway: str, event: Event, clock: Clock) -> None:
@@ -140,8 +123,7 @@ def _refunded(gateway: str, event: Event, clock: Clock) -> None:
     ours = Refund.objects.filter(payment__gateway=gateway, payment__gateway_id=event.intent)
     waiting = list(ours.filter(state=RefundState.ASKED))
     for refund in waiting:
-        for driver in _refunds:
-            driver(refund, actor=Actor.for_task(TASK), clock=clock)
+        drive_refund(refund, actor=Actor.for_task(TASK), clock=clock)
     is_known = (
         ours.exists() if event.kind == "charge.refunded" else ours.filter(gateway_id=event.about).exists()
     )

@@ -11,11 +11,21 @@ from django.conf import settings
 
 from accounts.models import Account
 from accounts.refusals import Refused
-from billing.models import CardSetup, Collection, CollectionState, Payment, PaymentCustomer, PaymentMethod
+from billing.models import (
+    CardSetup,
+    Collection,
+    CollectionState,
+    Payment,
+    PaymentCustomer,
+    PaymentMethod,
+    Refund,
+    RefundState,
+)
 from billing.payments import gateways
 from billing.payments.collecting import PATIENCE, begin_collection, cancel_collection, drive, reconcile
 from billing.payments.gateways.stripe_gateway import RETRIES, StripeGateway
 from billing.payments.methods import begin_card, finish_card, remove_method
+from billing.payments.refunds import ask_again, ask_refund, drive_refund
 from tests import stripe_peer as peers
 from tests.factories import AT, TESTS, AccountFactory
 from tests.paying import invoiced
@@ -180,6 +190,45 @@ class TestCharging:
         assert cancel_collection(found, actor=TESTS, clock=lambda: AT).state == State.CANCELLED
         swept(5)
         assert stripe_peer.charges() == []
+
+
+class TestRefunding:
+    """Money that goes back goes back once."""
+
+    @pytest.fixture
+    def refund(self, account: Account, stripe_gateway: StripeGateway, stripe_peer: StripePeer) -> Refund:
+        driven(begun(account, save(account, stripe_peer)))
+        return ask_refund(Payment.objects.get(), Decimal(4), reason="Too much", actor=TESTS, at=AT)
+
+    def test_it_is_given_back(self, refund: Refund, stripe_peer: StripePeer) -> None:
+        """INV-6."""
+        found = drive_refund(refund, actor=TESTS, clock=lambda: AT)
+        assert (found.state, found.gateway_id[:3]) == (RefundState.DONE, "re_")
+        assert stripe_peer.charges()[0]["refunded"] == 400
+        assert stripe_peer.calls("refund")[0]["params"]["metadata[refund]"] == str(refund.key)
+
+    @pytest.mark.parametrize(
+        ("how", "done"), [("hang", True), ("drop", False), ("drop", True), ("500", True)]
+    )
+    def test_an_answer_that_was_lost_is_found_by_the_task(
+        self, refund: Refund, stripe_peer: StripePeer, how: str, done: bool
+    ) -> None:
+        """INV-6."""
+        stripe_peer.fail("refund", how, done=done, times=1 + RETRIES)
+        assert drive_refund(refund, actor=TESTS, clock=lambda: AT).state == RefundState.ASKED
+        for _ in range(3):
+            ask_again(lambda: AT)
+        assert Refund.objects.get().state == RefundState.DONE
+        assert stripe_peer.charges()[0]["refunded"] == 400
+
+    def test_one_that_stripe_does_not_make_is_credit_again(
+        self, refund: Refund, stripe_gateway: StripeGateway, stripe_peer: StripePeer
+    ) -> None:
+        """INV-6: staff gave all of it back at Stripe meanwhile."""
+        intent = Payment.objects.get().gateway_id
+        stripe_gateway.refund(intent, amount=TEN, currency="USD", key="by-hand")
+        assert drive_refund(refund, actor=TESTS, clock=lambda: AT).state == RefundState.FAILED
+        assert Payment.objects.get().left == TEN
 
 
 class TestFaults:

@@ -7,6 +7,7 @@ import time
 from decimal import Decimal
 
 import pytest
+import stripe
 
 from billing.payments.collecting import LEASE
 from billing.payments.gateways.base import Ask, Card, GatewayDown, GatewayRefused, Outcome, Status
@@ -291,6 +292,8 @@ class TestFaults:
         for look_up in (stripe_gateway.look_up, stripe_gateway.look_up_refund, stripe_gateway.cancel):
             with pytest.raises(GatewayDown):
                 look_up("pi_unknown")
+        with pytest.raises(GatewayDown):
+            stripe_gateway.refund("pi_unknown", amount=TEN, currency="USD", key="r-1")
         assert "STRIPE_SECRET_KEY" in caplog.text
 
     @pytest.mark.parametrize("key", ["sk_test_of_somebody_else", LIMITED_KEY, ""])
@@ -338,6 +341,11 @@ def test_amounts_that_stripe_cannot_take_are_refused(amount: str, currency: str)
     """INV-6."""
     with pytest.raises(GatewayRefused, match="no amount"):
         to_minor(Decimal(amount), currency)
+
+
+def test_the_library_s_types_are_of_the_version_that_is_asked_for() -> None:
+    """A new library brings a new version of the API: what changed in it is to be read before it is asked for."""
+    assert stripe.api_version == API_VERSION
 
 
 def test_brands_are_written_as_their_owners_do() -> None:

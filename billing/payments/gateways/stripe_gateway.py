@@ -188,11 +188,16 @@ class StripeGateway:
     def refund(self, intent: str, *, amount: Decimal, currency: str, key: str) -> RefundOutcome:
         """A Refund of the intent's charge: the one that was made for the key, if one was."""
         minor = to_minor(amount, currency)
+        try:
+            with _asking():
+                for known in self._v1.refunds.list(
+                    {"payment_intent": intent, "limit": 100}
+                ).auto_paging_iter():
+                    if _is_for(known, key):
+                        return _refund_outcome(known)
+        except GatewayRefused as refusal:
+            raise _unknown(intent) from refusal
         with _asking():
-            before = self._v1.refunds.list({"payment_intent": intent, "limit": 100})
-            for known in before.auto_paging_iter():
-                if _is_for(known, key):
-                    return _refund_outcome(known)
             made = self._v1.refunds.create(
                 {"payment_intent": intent, "amount": minor, "metadata": {"refund": key}},
                 {"idempotency_key": key},
