@@ -197,7 +197,9 @@ class TestRefunding:
 
     @pytest.fixture
     def refund(self, account: Account, stripe_gateway: StripeGateway, stripe_peer: StripePeer) -> Refund:
-        driven(begun(account, save(account, stripe_peer)))
+        # More than is owed is credit, and credit is what can be given back.
+        card = save(account, stripe_peer)
+        driven(begin_collection(account, TEN, card, off_session=False, actor=TESTS, at=AT))
         return ask_refund(Payment.objects.get(), Decimal(4), reason="Too much", actor=TESTS, at=AT)
 
     def test_it_is_given_back(self, refund: Refund, stripe_peer: StripePeer) -> None:

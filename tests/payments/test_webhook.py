@@ -379,7 +379,10 @@ class TestRefunds:
     @pytest.fixture
     def paid(self, stripe_gateway: StripeGateway, stripe_peer: StripePeer) -> Collection:
         account = factories.AccountFactory()
-        return drive(begun(account, save(account, stripe_peer)), actor=TESTS, clock=timezone.now)
+        card = save(account, stripe_peer)
+        # Nothing is owed: it is credit, which can be given back.
+        credit = begin_collection(account, TEN, card, off_session=False, actor=TESTS, at=timezone.now())
+        return drive(credit, actor=TESTS, clock=timezone.now)
 
     def told(self, client: Client, kind: str, intent: str, name: str) -> None:
         about = {"id": name, "object": kind.partition(".")[0], "payment_intent": intent}
