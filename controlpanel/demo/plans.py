@@ -18,6 +18,7 @@ from billing.models import CardSetup, Payment, PaymentMethod, PlanDiscount, Plan
 from billing.payments.collecting import begin_collection, drive
 from billing.payments.gateways import test_gateway
 from billing.payments.methods import begin_card, finish_card
+from billing.payments.paying import set_collects_by_card
 from billing.payments.settling import Received
 from billing.plans.changes import start_trial, unsubscribe
 from billing.plans.orders import pay_order, place_order
@@ -64,7 +65,8 @@ def plans(stage: Stage) -> Story:
                 brand=brand, months=months, discount=Decimal(share), effective_on=date(2020, 1, 1)
             )
         brand.bank_details = BANK_DETAILS[slug]
-        brand.save(update_fields=["bank_details"])
+        brand.suspend_after_days = 30
+        brand.save(update_fields=["bank_details", "suspend_after_days"])
     zones = {plan.slug: ZoneInfo(plan.timezone) for plan in cast.ACCOUNTS}
     deeds = sorted(((_at(stage, deed, zones[deed.account]), deed) for deed in DEEDS), key=lambda one: one[0])
     mornings: Iterator[tuple[datetime, Deed | None]] = ((at, None) for at in _mornings(stage))
@@ -115,6 +117,10 @@ def _saves_card(account: Account, by: dict[str, Any]) -> PaymentMethod | None:
     setup = begin_card(account, return_url=_nowhere, next_url="", **by)
     setup.gateway_id = f"{setup.key}:succeeds"
     setup.save(update_fields=["gateway_id"])
+    habits = next(plan for plan in cast.ACCOUNTS if plan.slug == account.slug)
+    if habits.stops_paying:
+        # It pays its invoices by transfer, or not: finance has something to look after.
+        set_collects_by_card(account, False, **by)
     return finish_card(setup, **by)
 
 
