@@ -140,19 +140,14 @@ def _things(account: Account, first: date, last: date) -> Iterator[_Thing]:
 
 
 def _invoice_thing(invoice: Invoice) -> _Thing:
-    number = invoice.number or ""
-    if invoice.kind == InvoiceKind.CREDIT_NOTE:
-        corrects = f"for {invoice.corrects.number}" if invoice.corrects else ""
-        return (
-            invoice.issued_on,
-            EntryKind.CREDIT_NOTE,
-            number,
-            f"Credit note {number}",
-            corrects,
-            invoice.total,
-        )
+    """An invoice or a credit note; one that was made void stands there with nothing."""
+    number, is_note = invoice.number or "", invoice.kind == InvoiceKind.CREDIT_NOTE
+    kind = EntryKind.CREDIT_NOTE if is_note else EntryKind.INVOICE
+    words = f"{'Credit note' if is_note else 'Invoice'} {number}"
     if invoice.state == InvoiceState.VOID:
         note = f"Made void: {invoice.void_reason}"
-        return invoice.issued_on, EntryKind.INVOICE, number, f"Invoice {number}", note, invoice.total * 0
-    due = f"due {invoice.due_on.isoformat()}"
-    return invoice.issued_on, EntryKind.INVOICE, number, f"Invoice {number}", due, invoice.total
+        return invoice.issued_on, kind, number, words, note, invoice.total * 0
+    note = f"due {invoice.due_on.isoformat()}"
+    if is_note:
+        note = f"for {invoice.corrects.number}" if invoice.corrects else ""
+    return invoice.issued_on, kind, number, words, note, invoice.total

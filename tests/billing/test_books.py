@@ -165,6 +165,19 @@ def test_a_refund_on_its_way_keeps_its_credit_open(account: Account) -> None:
     assert Settlement.objects.filter(credit=note).count() == 2
 
 
+def test_what_is_void_stands_on_a_statement_with_nothing(account: Account) -> None:
+    """INV-7: a credit note too, which is taken back with what it had paid."""
+    first = invoiced(account, Decimal(100), account.opened_on, **on(account, "01-02"))
+    note = credit_invoice(first, {1: Decimal(40)}, reason="Too much", **on(account, "01-03"))
+    void_invoice(note, reason="It was right", **on(account, "01-04"))
+    whole = statement_of(account, account.opened_on, account.opened_on + timedelta(days=9))
+    assert [(entry.kind, entry.amount) for entry in whole.entries] == [
+        ("invoice", Decimal(100)),
+        ("credit-note", Decimal(0)),
+    ]
+    assert whole.closing == balance_of(account, account.opened_on).owed == 100
+
+
 def test_a_note_that_was_refunded_stands(account: Account) -> None:
     """INV-1: what money was given back for is not made void."""
     first = invoiced(account, Decimal(100), account.opened_on, **on(account, "01-02"))
