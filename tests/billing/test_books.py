@@ -58,7 +58,8 @@ class Books:
         invoiced(self.account, -amount, self.day, **by)
 
     def do_transfer(self, amount: Decimal, which: int, by: dict[str, Any]) -> None:
-        transfer(self.account, amount, self.day - timedelta(days=which % 3), **by)
+        came_in = max(self.account.opened_on, self.day - timedelta(days=which % 3))
+        transfer(self.account, amount, came_in, **by)
 
     def do_note(self, amount: Decimal, which: int, by: dict[str, Any]) -> None:
         found = list(Invoice.objects.filter(account=self.account, total__gt=0).order_by("pk"))
