@@ -26,6 +26,7 @@ class Program:
     command: Sequence[str]
     grace: float = 10.0
     process: subprocess.Popen[bytes] | None = None
+    relay: threading.Thread | None = None
     deaths: deque[float] = field(default_factory=deque)
 
 
@@ -81,7 +82,10 @@ class Supervisor:
             start_new_session=True,
             env={**os.environ, "SUPERVISOR_PID": str(os.getpid()), "PYTHONUNBUFFERED": "1"},
         )
-        threading.Thread(target=self._relay, args=(program.name, program.process), daemon=True).start()
+        program.relay = threading.Thread(
+            target=self._relay, args=(program.name, program.process), daemon=True
+        )
+        program.relay.start()
 
     def _relay(self, name: str, process: subprocess.Popen[bytes]) -> None:
         """Print what a program prints, line by line, with its name before it."""
@@ -132,6 +136,9 @@ class Supervisor:
             self._end_group(program, signal.SIGKILL)
             if program.process is not None:
                 program.process.wait()
+            if program.relay is not None:
+                # Its last words are said before ours.
+                program.relay.join(timeout=1)
 
 
 def python(*arguments: str) -> list[str]:

@@ -19,9 +19,9 @@ import os, signal, subprocess, sys, time
 if "stubborn" in sys.argv:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+print("hello from the program", flush=True)
 with open(sys.argv[1], "a") as file:
     file.write(f"{os.getpid()} {child.pid}\\n")
-print("hello from the program", flush=True)
 if "brief" in sys.argv:
     sys.exit(3)
 time.sleep(300)
