@@ -45,11 +45,13 @@ def on_postgres() -> bool:
     return str(settings.DATABASES["default"]["ENGINE"]).endswith("postgresql")
 
 
-# What pages look like, who may open them, and stories that are drawn at random: one database tells as much as two.
+# What pages look like, who may open them, what the README says of the demo, and stories that are drawn at random:
+# one database tells as much as two.
 TOLD_ONCE = (
     "browser",
     "controlpanel",
     "test_every_url.py",
+    "test_readme.py",
     "stories/test_naive.py",
     "stories/test_outages.py",
 )
