@@ -57,18 +57,32 @@ TOLD_ONCE = (
 )
 
 
+# Tests of programs that take long: in the beginning, lest one process end with them alone, or the two share them.
+LONG = (
+    "billing/test_workers.py",
+    "controlpanel/test_serve.py",
+    "stories/test_as_a_process.py",
+    "test_migrations.py",
+    "test_services.py",
+)
+
+
+def place_of(item: pytest.Item) -> str:
+    """The file of a test, below this folder."""
+    return item.path.relative_to(Path(__file__).parent).as_posix()
+
+
 def is_told_already(item: pytest.Item) -> bool:
     """Whether a run on SQLite tells enough: tests of actions, runs, races and stories ask for a database by mark."""
     if item.get_closest_marker("postgres"):
         return False
-    place = item.path.relative_to(Path(__file__).parent).as_posix()
     in_browser = "browser" in getattr(item, "fixturenames", ())
-    return in_browser or place.startswith(TOLD_ONCE) or not item.get_closest_marker("django_db")
+    return in_browser or place_of(item).startswith(TOLD_ONCE) or not item.get_closest_marker("django_db")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out, and count, the tests that are another database's: those that make sense on PostgreSQL alone, and
-    on the second database of a run (``TEST_SECOND``) those that the first has told already.
+    on the second database of a run (``TEST_SECOND``) those that the first has told already. What is long comes first.
     """
     if os.environ.get("TEST_SECOND"):
         left_out = [item for item in items if is_told_already(item)]
@@ -78,6 +92,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
         unwanted = set(left_out)
         items[:] = [item for item in items if item not in unwanted]
+    items.sort(key=lambda item: not place_of(item).startswith(LONG))
     counts = {
         "left_out": len(left_out),
         "in_browser": sum("browser" in getattr(item, "fixturenames", ()) for item in items),

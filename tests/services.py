@@ -280,6 +280,8 @@ if uid:
     os.setuid(int(uid))
 if sys.platform.startswith("linux"):
     ctypes.CDLL(None).prctl(1, signal.SIGINT)
+# A shell has what it starts in the background ignore interrupts, which is handed down.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 if os.getppid() == int(parent):
     os.execv(program, [program, *arguments])
 """

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -97,6 +98,21 @@ def test_a_server_ends_with_a_run_that_was_killed() -> None:
                 return
             time.sleep(0.05)
     pytest.fail("the server outlived the run")
+
+
+def test_a_server_ends_in_the_background_too(tmp_path: Path) -> None:
+    """Where a shell has started the tests in the background, interrupts are ignored: by them, not by their servers."""
+    log = tmp_path / "log"
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with services.ExitingServer(log) as server:
+            server.start(["/bin/sh", "-c", "echo up; exec sleep 60"], stop=signal.SIGINT)
+            while "up" not in log.read_text():
+                time.sleep(0.02)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert server.process is not None
+    assert server.process.returncode == -signal.SIGINT
 
 
 @pytest.mark.usefixtures("_no_programs_of_the_machine")
