@@ -471,7 +471,9 @@ def _reason(step: BridgeStep, names: Mapping[str, str]) -> str:
     words = _STEP_LABELS[step.step].lower()
     if abs(step.after) > abs(step.before):
         return words
-    return f"no {words} this time" if not step.after else f"fewer {words}"
+    if not step.after:
+        return f"no {words} this time"
+    return f"{'less' if step.step is Step.USAGE else 'fewer'} {words}"
 
 
 def _leading(step: BridgeStep, names: Mapping[str, str]) -> str:

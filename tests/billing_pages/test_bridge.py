@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.engine import AccountTerms, ChargeFacts, Line, ProductTerms, Section, draft, next_bdom
-from billing.engine.bridge import Bridge, Repriced, Side, Step, bridge
+from billing.engine.bridge import Bridge, BridgeStep, Repriced, Side, Step, bridge
+from billing.explain import difference_words
 
 JAN, FEB, MAR = date(2026, 1, 15), date(2026, 2, 15), date(2026, 3, 15)
 LICENCE = "uc-licence"
@@ -229,3 +230,19 @@ def test_drafts_of_two_months_are_bridged_by_their_totals(
     found = bridge(Side(first_on, first.lines), Side(second_on, second.lines), 2)
     assert first.total + sum(step.amount for step in found.steps) == second.total
     assert {step.step for step in found.steps} <= {Step.NEW, Step.PARTIAL, Step.ENDED, Step.CREDITS}
+
+
+@pytest.mark.parametrize(
+    ("step", "after", "words"),
+    [
+        (Step.USAGE, "5", "less usage"),
+        (Step.USAGE, "0", "no usage this time"),
+        (Step.USAGE, "12", "usage"),
+        (Step.ONE_TIME, "5", "fewer one-time charges"),
+    ],
+)
+def test_a_difference_is_told_in_words(step: Step, after: str, words: str) -> None:
+    """BIL-11: what there is less of is one thing, what there are fewer of are many."""
+    before = Decimal(10)
+    found = Bridge(before, Decimal(after), (BridgeStep(step, before, Decimal(after), ()),))
+    assert difference_words(found, {}) == words
