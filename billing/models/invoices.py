@@ -185,7 +185,12 @@ class Invoice(models.Model):
             models.Index(
                 fields=("due_on", "id"), condition=Q(state="issued"), name="invoice_open_by_due_day"
             ),
-            # Rare ones, found among millions; the monthly run writes no row of these.
+            # Rare ones, found among millions; the monthly run hardly writes a row of these.
+            models.Index(
+                fields=("account",),
+                condition=Q(state="issued", total__lte=0),
+                name="invoice_with_credit",
+            ),
             models.Index(
                 fields=("-issued_on", "-id"), condition=Q(state="void"), name="invoice_void_by_date"
             ),
