@@ -167,7 +167,7 @@ def reconcile(clock: Clock) -> int:
     for collection in found:
         try:
             _reconcile_one(collection, actor, at, clock)
-        except Exception:
+        except Exception:  # one that cannot be worked on never keeps the others from being looked up
             log.exception("collection %s could not be brought on; the others go on", collection.pk)
     return len(found)
 
